@@ -1,0 +1,85 @@
+//! The caller's own account: who they are, what they have, how they play.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use contract::{
+    account::{Balance, Stats, User},
+    openapi::ReadProblems,
+};
+use runtime::{
+    Deps, Function, Problem,
+    http::{Caller, Meta, app, ok},
+    utc_day,
+};
+use store::Store;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Builds the function.
+///
+/// # Errors
+/// `TABLE_NAME` is not set or `JWT_KEYS` is unusable.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let store = Arc::new(Store::new(&deps.aws, deps.env.require("TABLE_NAME")?));
+    Ok(Function::http(app(router().with_state(store), &deps)?))
+}
+
+/// The function's routes.
+pub fn router() -> OpenApiRouter<Arc<Store>> {
+    OpenApiRouter::new()
+        .routes(routes!(me))
+        .routes(routes!(profile))
+        .routes(routes!(users_me))
+        .routes(routes!(balance))
+        .routes(routes!(stats))
+}
+
+/// The caller.
+#[utoipa::path(
+    get, path = "/api/auth/me", operation_id = "auth_me", tag = "account", security(("bearer" = [])),
+    responses((status = 200, body = User), ReadProblems)
+)]
+async fn me(State(store): State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
+    Ok(ok(&User::of(&store.player(caller.player.into()).await?)))
+}
+
+/// The caller; the same as `/api/auth/me`.
+#[utoipa::path(
+    get, path = "/api/auth/profile", operation_id = "auth_profile", tag = "account",
+    security(("bearer" = [])), responses((status = 200, body = User), ReadProblems)
+)]
+async fn profile(store: State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
+    me(store, caller).await
+}
+
+/// The caller; the same as `/api/auth/me`.
+#[utoipa::path(
+    get, path = "/api/users/me", operation_id = "users_me", tag = "account",
+    security(("bearer" = [])), responses((status = 200, body = User), ReadProblems)
+)]
+async fn users_me(store: State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
+    me(store, caller).await
+}
+
+/// The caller's gold.
+#[utoipa::path(
+    get, path = "/api/users/balance", operation_id = "users_balance", tag = "account",
+    security(("bearer" = [])), responses((status = 200, body = Balance), ReadProblems)
+)]
+async fn balance(State(store): State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
+    Ok(ok(&Balance::of(store.player(caller.player.into()).await?.gold.units())))
+}
+
+/// The caller's statistics, never older than the caller's last round.
+#[utoipa::path(
+    get, path = "/api/users/stats", operation_id = "users_stats", tag = "account",
+    security(("bearer" = [])), responses((status = 200, body = Stats), ReadProblems)
+)]
+async fn stats(
+    State(store): State<Arc<Store>>,
+    meta: Meta,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let opened = store.open(caller.player.into()).await?;
+    Ok(ok(&Stats::of(&opened.stats, utc_day(meta.now))))
+}

@@ -1,0 +1,6 @@
+//! The `account-read` Lambda function.
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(account_read::function).await
+}

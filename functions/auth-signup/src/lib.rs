@@ -1,0 +1,171 @@
+//! `POST /api/auth/signup`: a new player with starting gold and a first session.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use contract::{
+    account::User,
+    auth::{SignupAnswer, SignupRequest},
+    openapi::{OptionalIdempotencyHeader, PublicWriteProblems},
+};
+use domain::{
+    Ctx, Fact, Once, OnceKey, PasswordHash, Player, PlayerId, Profile, Rejection, Role,
+    command::sign_up::{self, Policy, SignUp},
+};
+use runtime::{
+    Deps, Entropy, Function, Problem,
+    auth::{JwtKeys, Verdict, hash_password, session_answer, verify_password},
+    command,
+    http::{IdempotencyKey, Json, Meta, app, deprecated, rendered_answer},
+};
+use store::{Decision, Receipt, Store};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
+
+/// Builds the function.
+///
+/// # Errors
+/// `TABLE_NAME`, `JWT_KEYS` or `MINIMUM_AGE_YEARS` is missing or unusable.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let signup = Signup {
+        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        keys: JwtKeys::from_json(deps.env.require("JWT_KEYS")?)?,
+        entropy: deps.entropy.clone(),
+        policy: Policy {
+            unlimited_invite_code: deps.env.get("UNLIMITED_INVITE_CODE").map(str::to_owned),
+            minimum_age_years: deps.env.require("MINIMUM_AGE_YEARS")?.parse()?,
+        },
+    };
+    Ok(Function::http(app(router().with_state(Arc::new(signup)), &deps)?))
+}
+
+/// The function's routes.
+#[expect(deprecated, reason = "the older name is still served")]
+pub fn router() -> OpenApiRouter<Arc<Signup>> {
+    OpenApiRouter::new()
+        .routes(routes!(signup))
+        .routes(routes!(register).map(|route| deprecated(route, "/api/auth/signup")))
+}
+
+/// What the function works with.
+pub struct Signup {
+    store: Store,
+    keys: JwtKeys,
+    entropy: Entropy,
+    policy: Policy,
+}
+
+/// Creates a player with 1,000 starting gold.
+#[utoipa::path(
+    post, path = "/api/auth/signup", operation_id = "auth_signup", tag = "auth",
+    params(OptionalIdempotencyHeader), request_body = SignupRequest,
+    responses((status = 201, body = SignupAnswer), PublicWriteProblems)
+)]
+async fn signup(
+    State(signup): State<Arc<Signup>>,
+    meta: Meta,
+    key: Option<IdempotencyKey>,
+    Json(request): Json<SignupRequest>,
+) -> Result<Response, Problem> {
+    signup.create(&meta, key, request).await
+}
+
+/// The older name of signup.
+#[utoipa::path(
+    post, path = "/api/auth/register", operation_id = "auth_register", tag = "auth",
+    params(OptionalIdempotencyHeader), request_body = SignupRequest,
+    responses((status = 201, body = SignupAnswer), PublicWriteProblems)
+)]
+#[deprecated(note = "use `/api/auth/signup`")]
+async fn register(
+    State(signup): State<Arc<Signup>>,
+    meta: Meta,
+    key: Option<IdempotencyKey>,
+    Json(request): Json<SignupRequest>,
+) -> Result<Response, Problem> {
+    signup.create(&meta, key, request).await
+}
+
+impl Signup {
+    async fn create(
+        &self,
+        meta: &Meta,
+        key: Option<IdempotencyKey>,
+        request: SignupRequest,
+    ) -> Result<Response, Problem> {
+        let ctx = command::context(meta, &self.entropy);
+        let command = SignUp {
+            site_id: request.site_id,
+            nickname: request.nickname,
+            role: Role::Standard,
+            invite_code: request.invite_code,
+            birth_date: request.birth_date,
+            must_change_password: false,
+        };
+        // Before the costly part; `decide` asks again.
+        command.admit(&self.policy, &ctx)?;
+        let hash = hash_password(request.password.clone(), &self.entropy)
+            .await
+            .map_err(Problem::internal)?;
+        let receipt = self
+            .store
+            .create(PlayerId::mint(&ctx), once(key, &command, &ctx), || {
+                let plan =
+                    sign_up::decide(&command, PasswordHash(hash.clone()), &self.policy, &ctx)?;
+                Ok(Decision { plan, answer: None })
+            })
+            .await?;
+        if receipt.replayed {
+            self.check_owner(&command, request.password).await?;
+        }
+        self.answer(command, &receipt)
+    }
+
+    /// The request hash leaves the password out, since a quick hash of it must not
+    /// lie in the table. So whoever repeats the request shows that they know it.
+    async fn check_owner(
+        &self,
+        command: &SignUp,
+        password: contract::Secret,
+    ) -> Result<(), Problem> {
+        let login = self.store.login(&command.site_id).await?;
+        let hash = login.map(|login| login.password_hash);
+        match verify_password(password, hash).await.map_err(Problem::internal)? {
+            Verdict::Right { .. } => Ok(()),
+            Verdict::Wrong => Err(store::Error::KeyReused.into()),
+        }
+    }
+
+    /// Rendered from entry and request each time: entries hold neither tokens nor
+    /// names. The same entry and request make the same bytes.
+    fn answer(&self, command: SignUp, receipt: &Receipt) -> Result<Response, Problem> {
+        let Fact::PlayerSignedUp { session, .. } = receipt.entry.fact else {
+            return Err(Problem::internal("the key of a signup leads to another entry"));
+        };
+        let profile = Profile {
+            site_id: command.site_id,
+            nickname: command.nickname,
+            role: command.role,
+            must_change_password: command.must_change_password,
+        };
+        let player = Player::unborn(receipt.entry.player, profile)
+            .apply(&receipt.entry)
+            .map_err(|overflow| Problem::from(Rejection::from(overflow)))?;
+        let answer = session_answer(&self.keys, session, receipt.entry.at, User::of(&player));
+        Ok(rendered_answer(StatusCode::CREATED, &answer, receipt.replayed))
+    }
+}
+
+fn once(key: Option<IdempotencyKey>, command: &SignUp, ctx: &Ctx) -> Once {
+    let Some(key) = key else {
+        // Nobody can repeat this request; the key only settles unknown outcomes.
+        return command::once_by_nature(format!("signup:{}", PlayerId::mint(ctx)));
+    };
+    let body = (&command.site_id, &command.nickname, &command.invite_code, command.birth_date);
+    Once {
+        key: OnceKey::Anonymous(key.into_string()),
+        request_hash: command::request_hash("auth_signup", &body),
+    }
+}

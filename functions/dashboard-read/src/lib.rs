@@ -1,0 +1,66 @@
+//! `GET /api/dashboard`: one screen in one answer.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use contract::{
+    home::{Dashboard, DashboardCore},
+    openapi::ReadProblems,
+    shop::CatalogItem,
+};
+use domain::catalog::CATALOG;
+use runtime::{
+    Deps, Function, Problem,
+    http::{Caller, IfNoneMatch, Meta, app, ok_if_changed},
+    utc_day,
+};
+use store::Store;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Products shown on the dashboard: the first of the catalog.
+const HIGHLIGHTS: usize = 3;
+
+/// Builds the function.
+///
+/// # Errors
+/// `TABLE_NAME` is not set or `JWT_KEYS` is unusable.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let store = Arc::new(Store::new(&deps.aws, deps.env.require("TABLE_NAME")?));
+    Ok(Function::http(app(router().with_state(store), &deps)?))
+}
+
+/// The function's routes.
+pub fn router() -> OpenApiRouter<Arc<Store>> {
+    OpenApiRouter::new().routes(routes!(dashboard))
+}
+
+/// Profile, balances, streak and what is going on, never older than the caller's
+/// own last write; 304 when nothing changed.
+#[utoipa::path(
+    get, path = "/api/dashboard", operation_id = "dashboard", tag = "home",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, body = Dashboard),
+        (status = 304, description = "As the given `If-None-Match`."),
+        ReadProblems
+    )
+)]
+async fn dashboard(
+    State(store): State<Arc<Store>>,
+    meta: Meta,
+    caller: Caller,
+    if_none_match: IfNoneMatch,
+) -> Result<Response, Problem> {
+    let player = store.player(caller.player.into()).await?;
+    let highlights = CATALOG.iter().take(HIGHLIGHTS);
+    let dashboard = Dashboard {
+        core: DashboardCore::of(&player, utc_day(meta.now)),
+        // There are no events, missions, rewards to claim or game sessions yet.
+        events: Vec::new(),
+        missions: Vec::new(),
+        pending_rewards_count: 0,
+        recent_sessions: Vec::new(),
+        shop_highlights: highlights.map(|item| CatalogItem::of(item, meta.language)).collect(),
+    };
+    Ok(ok_if_changed(&dashboard, &if_none_match, "private, no-cache"))
+}

@@ -1,0 +1,6 @@
+//! The `fairness` Lambda function.
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(fairness::function).await
+}

@@ -1,0 +1,136 @@
+//! Table stream → event stream and push queue.
+//!
+//! Every journal entry becomes one envelope and the frames of its player. At
+//! least once: what is not known to have arrived comes back from the entry that
+//! failed on, and consumers know an event by `(user_id, seq)`.
+
+use aws_lambda_events::{
+    dynamodb::{Event, EventRecord},
+    streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
+};
+use aws_sdk_kinesis::{primitives::Blob, types::PutRecordsRequestEntry};
+use domain::Entry;
+use runtime::{
+    Deps, Function,
+    push::{Message, Queue, QueueError},
+};
+
+/// Builds the function.
+///
+/// # Errors
+/// `EVENT_STREAM` or `PUSH_QUEUE_URL` is not set.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let outbox = Outbox {
+        kinesis: aws_sdk_kinesis::Client::new(&deps.aws),
+        stream: deps.env.require("EVENT_STREAM")?.to_owned(),
+        push: Queue::new(&deps)?,
+    };
+    Ok(Function::trigger(move |event: Event, _context| {
+        let outbox = outbox.clone();
+        async move { Ok(outbox.publish(event.records).await) }
+    }))
+}
+
+#[derive(Clone)]
+struct Outbox {
+    kinesis: aws_sdk_kinesis::Client,
+    stream: String,
+    push: Queue,
+}
+
+/// Why publishing stopped, and at which of the entries.
+#[derive(Debug, thiserror::Error)]
+#[error("entry {index} of the batch was not published")]
+struct Stopped {
+    index: usize,
+    #[source]
+    cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Outbox {
+    /// Publishes the batch up to the first entry that fails; the answer names it,
+    /// so that the stream comes back to it and everything after it, in order.
+    async fn publish(&self, records: Vec<EventRecord>) -> DynamoDbEventResponse {
+        let sequence_numbers: Vec<_> =
+            records.iter().map(|record| record.change.sequence_number.clone()).collect();
+        let (entries, unreadable) = decode(records);
+        let (streamed, pushed) = tokio::join!(self.stream(&entries), self.push(&entries));
+        let stopped = [streamed.err(), pushed.err(), unreadable]
+            .into_iter()
+            .flatten()
+            .min_by_key(|stopped| stopped.index);
+
+        let mut answer = DynamoDbEventResponse::default();
+        if let Some(Stopped { index, cause }) = stopped {
+            tracing::error!(index, cause = %chain(&*cause), "the batch comes back from here");
+            let mut failure = DynamoDbBatchItemFailure::default();
+            failure.item_identifier = sequence_numbers[index].clone();
+            answer.batch_item_failures.push(failure);
+        } else {
+            tracing::debug!(entries = entries.len(), "published");
+        }
+        answer
+    }
+
+    async fn stream(&self, entries: &[Entry]) -> Result<(), Stopped> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let records = entries.iter().map(|entry| {
+            let envelope =
+                serde_json::to_vec(&domain::envelope(entry)).expect("envelopes serialize");
+            PutRecordsRequestEntry::builder()
+                .partition_key(entry.player.to_string())
+                .data(Blob::new(envelope))
+                .build()
+                .expect("partition key and data are set")
+        });
+        let answer = self
+            .kinesis
+            .put_records()
+            .stream_name(&self.stream)
+            .set_records(Some(records.collect()))
+            .send()
+            .await
+            .map_err(|error| Stopped { index: 0, cause: Box::new(error) })?;
+        match answer.records().iter().enumerate().find(|(_, record)| record.error_code().is_some())
+        {
+            None => Ok(()),
+            Some((index, record)) => {
+                let code = record.error_code().unwrap_or_default().to_owned();
+                Err(Stopped { index, cause: code.into() })
+            }
+        }
+    }
+
+    async fn push(&self, entries: &[Entry]) -> Result<(), Stopped> {
+        let messages: Vec<_> = entries
+            .iter()
+            .map(|entry| Message::frames(entry.player, entry.seq, &domain::frames(entry)))
+            .collect();
+        self.push.send(&messages).await.map_err(|error| {
+            let index = match &error {
+                QueueError::Refused { index, .. } => *index,
+                QueueError::Unavailable(_) => 0,
+            };
+            Stopped { index, cause: Box::new(error) }
+        })
+    }
+}
+
+/// The entries up to the first record that is none.
+fn decode(records: Vec<EventRecord>) -> (Vec<Entry>, Option<Stopped>) {
+    let mut entries = Vec::with_capacity(records.len());
+    for (index, record) in records.into_iter().enumerate() {
+        match store::decode_entry(record.change.new_image) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => return (entries, Some(Stopped { index, cause: Box::new(error) })),
+        }
+    }
+    (entries, None)
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,6 @@
+//! The `push` Lambda function.
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(push::function).await
+}

@@ -1,0 +1,92 @@
+//! `$connect`: lets a player in who brings a ticket or an access token.
+//!
+//! API Gateway lets nobody post to a socket before this has answered, so the
+//! greeting goes through the push queue.
+
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use domain::PlayerId;
+use jiff::Timestamp;
+use runtime::{
+    Clock, Deps, Function,
+    auth::{JwtKeys, fingerprint},
+    push::{Body, Message, Queue},
+};
+use serde_json::{Value, json};
+use store::Store;
+
+const PROTOCOL: &str = "sec-websocket-protocol";
+
+/// Builds the function.
+///
+/// # Errors
+/// `TABLE_NAME`, `PUSH_QUEUE_URL` or `JWT_KEYS` is missing or unusable.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let door = std::sync::Arc::new(Door {
+        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        push: Queue::new(&deps)?,
+        keys: JwtKeys::from_json(deps.env.require("JWT_KEYS")?)?,
+        clock: deps.clock.clone(),
+    });
+    Ok(Function::trigger(move |event: ApiGatewayWebsocketProxyRequest, _context| {
+        let door = door.clone();
+        async move { door.open(&event).await }
+    }))
+}
+
+struct Door {
+    store: Store,
+    push: Queue,
+    keys: JwtKeys,
+    clock: Clock,
+}
+
+/// Someone known, and the subprotocol the handshake must name, if any was offered.
+struct Guest {
+    player: PlayerId,
+    protocol: Option<String>,
+}
+
+impl Door {
+    async fn open(&self, event: &ApiGatewayWebsocketProxyRequest) -> Result<Value, runtime::Error> {
+        let now = self.clock.now();
+        let connection_id = event.request_context.connection_id.as_deref().unwrap_or_default();
+        let Some(Guest { player, protocol }) = self.admit(event, now).await? else {
+            tracing::info!(connection_id, "refused a socket: no valid ticket or token");
+            return Ok(json!({ "statusCode": 401 }));
+        };
+        self.store.connect(player, connection_id, now).await?;
+        let body = Body::Greet { connection_id: connection_id.to_owned() };
+        self.push.send(&[Message { player, seq: 0, body }]).await?;
+        tracing::info!(%player, connection_id, "socket opened");
+        Ok(match protocol {
+            None => json!({ "statusCode": 200 }),
+            Some(protocol) => {
+                json!({ "statusCode": 200, "headers": { "Sec-WebSocket-Protocol": protocol } })
+            }
+        })
+    }
+
+    async fn admit(
+        &self,
+        event: &ApiGatewayWebsocketProxyRequest,
+        now: Timestamp,
+    ) -> Result<Option<Guest>, runtime::Error> {
+        let offered: Vec<&str> = event
+            .headers
+            .get(PROTOCOL)
+            .and_then(|value| value.to_str().ok())
+            .map(|value| value.split(',').map(str::trim).collect())
+            .unwrap_or_default();
+        if let Some(ticket) = event.query_string_parameters.first("ticket") {
+            let player = self.store.take_ticket(&fingerprint(ticket), now).await?;
+            let protocol = offered.first().map(|&protocol| protocol.to_owned());
+            return Ok(player.map(|player| Guest { player, protocol }));
+        }
+        // A browser can set no header but this one: `bearer, <access token>`.
+        let token = offered.iter().find_map(|token| self.keys.verify(token, now).ok());
+        Ok(token.map(|claims| Guest {
+            player: claims.sub.into(),
+            protocol: offered.first().map(|&protocol| protocol.to_owned()),
+        }))
+    }
+}

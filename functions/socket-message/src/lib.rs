@@ -1,0 +1,120 @@
+//! What a client says on its socket: `sync` after a reconnect, and `ping`.
+
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use contract::{
+    home::DashboardCore,
+    realtime::{ClientMessage, ConnectionData, ConnectionFrame},
+};
+use domain::PlayerId;
+use runtime::{
+    Clock, Deps, Function,
+    http::read_json,
+    push::{Delivery, Sockets},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::Store;
+
+/// The longest gap that is replayed entry by entry; beyond it a fresh
+/// `initial_state` is shorter.
+const LONGEST_GAP: u64 = 200;
+
+/// Builds the function.
+///
+/// # Errors
+/// `TABLE_NAME` or `SOCKET_ENDPOINT` is not set.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let desk = Desk {
+        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        sockets: Sockets::new(&deps)?,
+        clock: deps.clock,
+    };
+    Ok(Function::trigger(move |event: ApiGatewayWebsocketProxyRequest, _context| {
+        let desk = desk.clone();
+        async move { desk.answer(event).await }
+    }))
+}
+
+#[derive(Clone)]
+struct Desk {
+    store: Store,
+    sockets: Sockets,
+    clock: Clock,
+}
+
+/// The socket that asks.
+struct Line<'a> {
+    desk: &'a Desk,
+    player: PlayerId,
+    connection_id: String,
+}
+
+impl Desk {
+    async fn answer(
+        &self,
+        event: ApiGatewayWebsocketProxyRequest,
+    ) -> Result<Value, runtime::Error> {
+        let connection_id = event.request_context.connection_id.unwrap_or_default();
+        let Some(player) = self.store.owner(&connection_id).await? else {
+            return Ok(json!({ "statusCode": 410 }));
+        };
+        let line = Line { desk: self, player, connection_id };
+        match read_json::<ClientMessage>(event.body.unwrap_or_default().as_bytes()) {
+            Ok(ClientMessage::Ping {}) => line.say(0, ConnectionData::Pong {}).await?,
+            Ok(ClientMessage::Sync { last_seq }) => line.sync(last_seq).await?,
+            Err(problem) => {
+                let code = problem.code();
+                let message = code.wording(contract::Language::default()).message.to_owned();
+                line.say(0, ConnectionData::Error { code: code.to_string(), message }).await?
+            }
+        };
+        Ok(json!({ "statusCode": 200 }))
+    }
+}
+
+impl Line<'_> {
+    /// Every frame after `last_seq` in order, then the statistics as they are now;
+    /// or a fresh state when the gap is too long, or ahead of the journal.
+    async fn sync(&self, last_seq: u64) -> Result<Delivery, runtime::Error> {
+        let opened = self.desk.store.open(self.player).await?;
+        let Some(gap) =
+            opened.player.version.checked_sub(last_seq).filter(|gap| *gap <= LONGEST_GAP)
+        else {
+            let today = runtime::utc_day(self.desk.clock.now());
+            let core = DashboardCore::of(&opened.player, today);
+            return self
+                .say(opened.player.version, ConnectionData::InitialState(Box::new(core)))
+                .await;
+        };
+        let limit = i32::try_from(gap).unwrap_or(i32::MAX);
+        if limit > 0 {
+            for entry in self.desk.store.entries_after(self.player, last_seq, limit).await? {
+                for frame in domain::frames(&entry) {
+                    if self.post(&frame).await? == Delivery::Gone {
+                        return Ok(Delivery::Gone);
+                    }
+                }
+            }
+        }
+        let at = opened.player.updated_at;
+        self.post(&domain::stats_frame(self.player, &opened.stats, at)).await
+    }
+
+    async fn say(&self, seq: u64, data: ConnectionData) -> Result<Delivery, runtime::Error> {
+        let frame = ConnectionFrame {
+            data,
+            user_id: self.player.uuid(),
+            timestamp: self.desk.clock.now(),
+            seq,
+        };
+        self.post(&frame).await
+    }
+
+    async fn post(&self, frame: &impl Serialize) -> Result<Delivery, runtime::Error> {
+        let delivery = self.desk.sockets.post(&self.connection_id, frame).await?;
+        if delivery == Delivery::Gone {
+            self.desk.store.forget(self.player, &self.connection_id).await?;
+        }
+        Ok(delivery)
+    }
+}

@@ -1,0 +1,96 @@
+//! The streak as it stands, and how it came about.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use contract::{
+    Page,
+    home::{StreakHistoryItem, StreakStatus},
+    openapi::ReadProblems,
+    page::PageQuery,
+};
+use domain::PlayerId;
+use runtime::{
+    Deps, Function, Problem,
+    auth::JwtKeys,
+    http::{Caller, Cursors, Meta, Query, app, ok},
+    utc_day,
+};
+use store::Store;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Entries looked at for one page, so that its cost is bounded however few of
+/// them are about the streak.
+const LOOKED_AT: i32 = 200;
+
+/// Builds the function.
+///
+/// # Errors
+/// `TABLE_NAME` or `JWT_KEYS` is missing or unusable.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let streaks = Streaks {
+        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        cursors: Cursors::new(&JwtKeys::from_json(deps.env.require("JWT_KEYS")?)?),
+    };
+    Ok(Function::http(app(router().with_state(Arc::new(streaks)), &deps)?))
+}
+
+/// The function's routes.
+pub fn router() -> OpenApiRouter<Arc<Streaks>> {
+    OpenApiRouter::new().routes(routes!(status)).routes(routes!(history))
+}
+
+/// What the function works with.
+pub struct Streaks {
+    store: Store,
+    cursors: Cursors,
+}
+
+/// The streak today and what the next claim grants.
+#[utoipa::path(
+    get, path = "/api/streak/status", operation_id = "streak_status", tag = "home",
+    security(("bearer" = [])), responses((status = 200, body = StreakStatus), ReadProblems)
+)]
+async fn status(
+    State(streaks): State<Arc<Streaks>>,
+    meta: Meta,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let player = streaks.store.player(caller.player.into()).await?;
+    Ok(ok(&StreakStatus::of(&player, utc_day(meta.now))))
+}
+
+/// Claims, protections consumed and streaks broken, newest first. A page may hold
+/// fewer than `limit` items and still have a next one.
+#[utoipa::path(
+    get, path = "/api/streak/history", operation_id = "streak_history", tag = "home",
+    security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, body = Page<StreakHistoryItem>), ReadProblems)
+)]
+async fn history(
+    State(streaks): State<Arc<Streaks>>,
+    caller: Caller,
+    Query(page): Query<PageQuery>,
+) -> Result<Response, Problem> {
+    let player: PlayerId = caller.player.into();
+    let list = format!("streak-history:{player}");
+    let before = match &page.cursor {
+        Some(cursor) => streaks.cursors.open::<u64>(&list, cursor)?,
+        None => u64::MAX,
+    };
+    let entries = streaks.store.entries_before(player, before, LOOKED_AT).await?;
+    let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
+    let mut items = Vec::new();
+    let mut last_seen = None;
+    for entry in &entries {
+        if items.len() == limit {
+            break;
+        }
+        last_seen = Some(entry.seq);
+        items.extend(StreakHistoryItem::of(entry));
+    }
+    // Entry 1 is the first there is.
+    let next = last_seen.filter(|&seq| seq > 1);
+    let next_cursor = next.map(|seq| streaks.cursors.seal(&list, &seq));
+    Ok(ok(&Page { items, next_cursor }))
+}

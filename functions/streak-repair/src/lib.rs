@@ -1,0 +1,111 @@
+//! 00:05 UTC: attendance and streak agree again.
+//!
+//! A missed day consumes a protection or ends the streak; each mend is one
+//! journal entry under a natural key per player and day, so running twice, late
+//! or by hand comes out the same.
+
+use domain::{Ctx, PlayerId, command::repair_streak};
+use futures::{StreamExt, TryStreamExt, stream};
+use runtime::{Clock, Deps, Entropy, Function, command};
+use serde::Serialize;
+use serde_json::Value;
+use store::{Decision, ROSTER_SHARDS, Store};
+
+/// Players looked at at once.
+const CONCURRENCY: usize = 8;
+
+/// Builds the function.
+///
+/// # Errors
+/// `TABLE_NAME` is not set.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let repair = Repair {
+        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        clock: deps.clock,
+        entropy: deps.entropy,
+    };
+    Ok(Function::trigger(move |_event: Value, context: runtime::Context| {
+        let repair = repair.clone();
+        async move { repair.run(&context.request_id).await }
+    }))
+}
+
+#[derive(Clone)]
+struct Repair {
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+}
+
+/// What a run found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+struct Report {
+    players: u64,
+    protections_consumed: u64,
+    streaks_broken: u64,
+}
+
+impl Repair {
+    async fn run(&self, trace_id: &str) -> Result<Report, runtime::Error> {
+        let now = self.clock.now();
+        let mut report = Report::default();
+        for shard in 0..ROSTER_SHARDS {
+            let mut bookmark = None;
+            loop {
+                let (players, next) = self.store.roster(shard, bookmark).await?;
+                let mut mended = stream::iter(players)
+                    .map(|player| {
+                        let seed = self.entropy.bytes();
+                        self.mend(player, Ctx { now, seed, trace_id: trace_id.to_owned() })
+                    })
+                    .buffer_unordered(CONCURRENCY);
+                while let Some(mend) = mended.try_next().await? {
+                    report.players += 1;
+                    match mend {
+                        Mend::Nothing => {}
+                        Mend::Protected => report.protections_consumed += 1,
+                        Mend::Broken => report.streaks_broken += 1,
+                    }
+                }
+                bookmark = next;
+                if bookmark.is_none() {
+                    break;
+                }
+            }
+        }
+        tracing::info!(
+            players = report.players,
+            protections_consumed = report.protections_consumed,
+            streaks_broken = report.streaks_broken,
+            "streaks repaired"
+        );
+        Ok(report)
+    }
+
+    async fn mend(&self, player: PlayerId, ctx: Ctx) -> Result<Mend, store::Error> {
+        // Most streaks need nothing, and looking costs one small read.
+        let state = self.store.player(player).await?;
+        if repair_streak::decide(&state, &ctx)?.is_none() {
+            return Ok(Mend::Nothing);
+        }
+        let once = command::once_by_nature(repair_streak::natural_key(player, ctx.today()));
+        let receipt = self
+            .store
+            .execute_if(player, once, |state| {
+                let plan = repair_streak::decide(state, &ctx)?;
+                Ok(plan.map(|plan| Decision { plan, answer: None }))
+            })
+            .await?;
+        Ok(match receipt.map(|receipt| receipt.entry.fact) {
+            Some(domain::Fact::StreakProtectionConsumed { .. }) => Mend::Protected,
+            Some(_) => Mend::Broken,
+            None => Mend::Nothing,
+        })
+    }
+}
+
+enum Mend {
+    Nothing,
+    Protected,
+    Broken,
+}

@@ -1,0 +1,83 @@
+//! Tools that `cargo verify` needs beside the Rust toolchain, at fixed
+//! versions, installed under `.local/` the first time they are asked for.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Context;
+
+use crate::process::{command, run, succeeds};
+
+const CARGO_DENY: &str = "0.20.2";
+const CARGO_NEXTEST: &str = "0.9.151";
+
+/// `cargo deny`, of exactly the version whose configuration deny.toml is.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn cargo_deny(root: &Path) -> anyhow::Result<Command> {
+    let binary = tool(root, "cargo-deny", CARGO_DENY, &[])?;
+    Ok(command(root, binary))
+}
+
+/// `cargo nextest`: the machine's own, else one installed here.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn cargo_nextest(root: &Path) -> anyhow::Result<Command> {
+    if succeeds(command(root, "cargo").args(["nextest", "--version"])) {
+        let mut nextest = command(root, "cargo");
+        nextest.arg("nextest");
+        return Ok(nextest);
+    }
+    // Without its self-update, a third less to build.
+    let features = ["--no-default-features", "--features", "default-no-update"];
+    let mut nextest = command(root, tool(root, "cargo-nextest", CARGO_NEXTEST, &features)?);
+    nextest.arg("nextest");
+    Ok(nextest)
+}
+
+/// Directory of the executables of `infra/requirements.txt`.
+///
+/// # Errors
+/// When Python or the package index is missing.
+pub fn python_tools(root: &Path) -> anyhow::Result<PathBuf> {
+    let requirements = root.join("infra/requirements.txt");
+    let venv = root.join(".local/venv-lint");
+    // A copy of what was installed, written last: a broken-off or outdated
+    // installation does not count.
+    let installed = venv.join("requirements.txt");
+    let wanted = fs::read(&requirements).context("infra/requirements.txt")?;
+    if fs::read(&installed).ok().as_ref() != Some(&wanted) {
+        println!(
+            "    installing SAM CLI and cfn-lint into .local/venv-lint (about a minute, once)"
+        );
+        run(command(root, "python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+        run(command(root, venv.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check", "--no-input"])
+            .arg("--requirement")
+            .arg(&requirements))?;
+        fs::write(&installed, &wanted)?;
+    }
+    Ok(venv.join("bin"))
+}
+
+/// Installs a crate's binary at this version, if it is not there yet.
+fn tool(root: &Path, name: &str, version: &str, features: &[&str]) -> anyhow::Result<PathBuf> {
+    let directory = root.join(".local/tools").join(format!("{name}-{version}"));
+    let binary = directory.join("bin").join(name);
+    if !binary.is_file() {
+        println!("    building {name} {version} into .local/tools (minutes, once)");
+        // Unoptimised: it runs for seconds, and optimising it takes minutes.
+        run(command(root, "cargo")
+            .args(["install", "--locked", "--debug", "--config", "profile.dev.debug=false"])
+            .args(features)
+            .arg("--root")
+            .arg(&directory)
+            .arg(format!("{name}@{version}")))?;
+    }
+    Ok(binary)
+}

@@ -1,0 +1,244 @@
+//! ClickHouse for the local stack: the embedded engine behind a small HTTP
+//! front, installed on first use, or any server by URL.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// The engine, ClickHouse 26.9. Its declared dependencies (pandas, pyarrow) are
+/// for interfaces that the front does not use.
+const PACKAGE: &str = "chdb-core==26.9.0";
+
+/// How long a start may take. Another process on the same data directory is
+/// waited for, and it may have a statement to finish.
+const START: Duration = Duration::from_secs(60);
+
+/// The interpreter that has the engine.
+#[derive(Clone, Debug)]
+pub struct Python(PathBuf);
+
+/// Installs the engine into `<local>/venv` unless it is there already, telling
+/// `progress` one line at a time. Safe to run in several processes at once: one
+/// installs, the others wait.
+///
+/// # Errors
+/// No Python 3 with `venv`, or the package index cannot be reached.
+pub async fn ensure_installed(local: &Path, mut progress: impl FnMut(&str)) -> Result<Python> {
+    let venv = std::path::absolute(local)?.join("venv");
+    let python = venv.join("bin/python");
+    let marker = venv.join(PACKAGE);
+    if marker.exists() {
+        return Ok(Python(python));
+    }
+    tokio::fs::create_dir_all(local).await?;
+    let lock = File::create(local.join("venv.lock"))?;
+    let _lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+    if marker.exists() {
+        return Ok(Python(python));
+    }
+    #[expect(clippy::disallowed_methods, reason = "shown to whoever waits")]
+    let started = Instant::now();
+    progress("ClickHouse: creating a Python environment");
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), |_| ())
+        .await
+        .context("python3 with its venv module is needed for the embedded ClickHouse")?;
+    progress(&format!("ClickHouse: installing {PACKAGE} (about 150 MB, once)"));
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]).args([
+        "--progress-bar",
+        "off",
+        "--no-deps",
+        PACKAGE,
+    ]);
+    run(&mut pip, |line| {
+        progress(&format!("ClickHouse: {} ({} s)", line.trim(), started.elapsed().as_secs()));
+    })
+    .await?;
+    tokio::fs::write(&marker, "").await?;
+    Ok(Python(python))
+}
+
+/// Runs a command, handing out its lines; its errors end up in the error.
+async fn run(command: &mut Command, mut line: impl FnMut(&str)) -> Result<()> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().expect("piped above")).lines();
+    let mut stderr = child.stderr.take().expect("piped above");
+    let mut errors = String::new();
+    let (printed, read) = tokio::join!(
+        async {
+            while let Some(text) = lines.next_line().await? {
+                line(&text);
+            }
+            anyhow::Ok(())
+        },
+        stderr.read_to_string(&mut errors)
+    );
+    printed?;
+    read?;
+    let status = child.wait().await?;
+    ensure!(status.success(), "{status}: {}", errors.trim());
+    Ok(())
+}
+
+/// A running engine. Dropping it kills the process; so does the end of this
+/// process, whatever its manner.
+#[derive(Debug)]
+pub struct Server {
+    /// `http://127.0.0.1:<port>`.
+    pub url: String,
+    child: Child,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    port: u16,
+}
+
+/// Starts the engine on a free port.
+///
+/// `data` is the directory to keep; without one everything is in memory. A
+/// directory that another process has open is waited for.
+///
+/// # Errors
+/// The engine does not come up within a minute.
+pub async fn spawn(python: &Python, data: Option<&Path>) -> Result<Server> {
+    let mut command = Command::new(&python.0);
+    command.arg(root().join("localstack/clickhouse/server.py")).args(["--port", "0"]);
+    if let Some(data) = data {
+        command.arg("--data").arg(std::path::absolute(data)?);
+    }
+    let mut child = command
+        .arg("--exit-with-stdin")
+        // Loopback only, nobody to tell apart: no account.
+        .env_remove("CLICKHOUSE_USER")
+        .env_remove("CLICKHOUSE_PASSWORD")
+        // The open end of this pipe is what keeps the engine running.
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        // Ctrl-C in the terminal is for us; we stop it when nobody needs it.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting the embedded ClickHouse")?;
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped above"));
+    let mut line = String::new();
+    tokio::time::timeout(START, stdout.read_line(&mut line))
+        .await
+        .context("the embedded ClickHouse did not come up in time")??;
+    let ready: Ready = serde_json::from_str(&line)
+        .with_context(|| format!("the embedded ClickHouse said {line:?} instead of its port"))?;
+    Ok(Server { url: format!("http://127.0.0.1:{}", ready.port), child })
+}
+
+impl Server {
+    /// The process id, for a test that kills it.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Stops the engine in an orderly way: a running statement is finished.
+    ///
+    /// # Errors
+    /// It does not end; it is killed then.
+    pub async fn stop(mut self) -> Result<()> {
+        drop(self.child.stdin.take());
+        match tokio::time::timeout(START, self.child.wait()).await {
+            Ok(status) => {
+                let status = status?;
+                ensure!(status.success(), "the embedded ClickHouse ended with {status}");
+                Ok(())
+            }
+            Err(_) => bail!("the embedded ClickHouse did not stop in time"),
+        }
+    }
+
+    /// Kills the engine as a crash would, and waits until it is gone.
+    ///
+    /// # Errors
+    /// It cannot be killed.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+/// Who calls a server, and which database is meant.
+#[derive(Clone)]
+pub struct Account {
+    pub user: String,
+    pub password: String,
+    pub database: String,
+}
+
+/// Creates the database and everything of `infra/clickhouse/*.sql` in it, in
+/// the order of the files' names. What is there already is left alone.
+///
+/// # Errors
+/// The server cannot be reached or refuses a statement.
+pub async fn apply_schema(url: &str, account: &Account) -> Result<()> {
+    ensure!(
+        account.database.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+        "a database is named with letters, digits and _ only"
+    );
+    let server = clickhouse::Client::default()
+        .with_url(url)
+        .with_user(&account.user)
+        .with_password(&account.password);
+    server
+        .query_raw(&format!("CREATE DATABASE IF NOT EXISTS {}", account.database))
+        .execute()
+        .await
+        .context("creating the ClickHouse database")?;
+    let server = server.with_database(&account.database);
+    for (name, text) in schema()? {
+        for statement in statements(&text) {
+            server
+                .query_raw(statement)
+                .execute()
+                .await
+                .with_context(|| format!("applying infra/clickhouse/{name}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn schema() -> Result<Vec<(String, String)>> {
+    let directory = root().join("infra/clickhouse");
+    let mut files = Vec::new();
+    for entry in directory.read_dir().with_context(|| directory.display().to_string())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".sql") {
+            files.push((name, std::fs::read_to_string(entry.path())?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A statement ends with a `;` at the end of a line. A comment may say `;` too,
+/// but not there.
+fn statements(text: &str) -> impl Iterator<Item = &str> {
+    text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
+}
+
+/// The repository this was built from: every member lies two levels below it.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

@@ -1,0 +1,56 @@
+//! Every function crate by name. The template says which of them exist; a name
+//! that it uses and this list lacks stops the stack.
+
+use runtime::{Deps, Error, Function};
+
+/// Builds one function.
+pub type Build = fn(Deps) -> Result<Function, Error>;
+
+/// The crates that are compiled in.
+pub const FUNCTIONS: &[(&str, Build)] = &[
+    ("account-read", account_read::function),
+    ("auth-login", auth_login::function),
+    ("auth-signup", auth_signup::function),
+    ("dashboard-read", dashboard_read::function),
+    ("fairness", fairness::function),
+    ("health", health::function),
+    ("olap-load", olap_load::function),
+    ("outbox", outbox::function),
+    ("projections", projections::function),
+    ("push", push::function),
+    ("realtime-ticket", realtime_ticket::function),
+    ("shop-buy", shop_buy::function),
+    ("shop-catalog", shop_catalog::function),
+    ("slot-spin", slot_spin::function),
+    ("socket-connect", socket_connect::function),
+    ("socket-disconnect", socket_disconnect::function),
+    ("socket-message", socket_message::function),
+    ("streak-claim", streak_claim::function),
+    ("streak-read", streak_read::function),
+    ("streak-repair", streak_repair::function),
+    // (cargo xtask new-endpoint adds functions above)
+];
+
+/// The routes of every HTTP function as one OpenAPI document.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut document = contract::openapi::base(env!("CARGO_PKG_VERSION"));
+    for part in [
+        account_read::router().into_openapi(),
+        auth_login::router().into_openapi(),
+        auth_signup::router().into_openapi(),
+        dashboard_read::router().into_openapi(),
+        fairness::router().into_openapi(),
+        health::router().into_openapi(),
+        realtime_ticket::router().into_openapi(),
+        shop_buy::router().into_openapi(),
+        shop_catalog::router().into_openapi(),
+        slot_spin::router().into_openapi(),
+        streak_claim::router().into_openapi(),
+        streak_read::router().into_openapi(),
+        // (cargo xtask new-endpoint adds routers above)
+    ] {
+        document.merge(part);
+    }
+    document
+}

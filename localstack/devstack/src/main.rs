@@ -1,0 +1,169 @@
+//! `cargo up`: the product on this machine.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use devstack::{
+    Options, Stack, clickhouse,
+    parameters::root,
+    seed::{self, Account},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Runs the whole product locally: HTTP API, WebSocket API, triggers, schedules.
+#[derive(Parser)]
+#[command(name = "cargo up")]
+struct Args {
+    /// The port of both APIs.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Where state is kept [default: .local/data in the repository].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Begin with nothing: removes what an earlier run kept.
+    #[arg(long)]
+    fresh: bool,
+    /// Load events into ClickHouse: the embedded engine, or the server at URL.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "embedded")]
+    analytics: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+        )
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+
+    let data = args.data.unwrap_or_else(|| root().join(".local/data"));
+    if args.fresh && data.exists() {
+        std::fs::remove_dir_all(&data).with_context(|| data.display().to_string())?;
+    }
+    std::fs::create_dir_all(&data).with_context(|| data.display().to_string())?;
+    let data = data.canonicalize()?;
+
+    let analytics = match args.analytics.as_deref() {
+        None => Analytics::Off,
+        Some("embedded") => Analytics::embedded(&data).await?,
+        Some(url) => Analytics::External(url.to_owned()),
+    };
+    if let Some(url) = analytics.url() {
+        let account = clickhouse::Account {
+            user: "default".to_owned(),
+            password: String::new(),
+            database: "casino_club".to_owned(),
+        };
+        clickhouse::apply_schema(url, &account).await?;
+    }
+    let options = Options {
+        port: args.port,
+        data: Some(data.clone()),
+        clickhouse_url: analytics.url().map(str::to_owned),
+        ..Options::default()
+    };
+    let (clock, entropy) = (options.clock.clone(), options.entropy.clone());
+    let stack = Stack::start(options).await?;
+    let accounts = if seeding() { seed::accounts()? } else { Vec::new() };
+    for account in &accounts {
+        seed::seed(&stack.store("seed"), account, &clock, &entropy).await?;
+    }
+    banner(&stack, &data, &analytics, &accounts)?;
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("finishing what is in flight");
+    stack.shutdown().await?;
+    analytics.stop().await?;
+    tracing::info!("stopped; everything is kept in {}", data.display());
+    Ok(())
+}
+
+/// Where events are loaded to.
+enum Analytics {
+    Off,
+    Embedded(clickhouse::Server),
+    External(String),
+}
+
+impl Analytics {
+    async fn embedded(data: &std::path::Path) -> Result<Self> {
+        let python = clickhouse::ensure_installed(&root().join(".local"), |line| {
+            tracing::info!("{line}");
+        })
+        .await?;
+        Ok(Self::Embedded(clickhouse::spawn(&python, Some(&data.join("clickhouse"))).await?))
+    }
+
+    fn url(&self) -> Option<&str> {
+        match self {
+            Self::Off => None,
+            Self::Embedded(server) => Some(&server.url),
+            Self::External(url) => Some(url),
+        }
+    }
+
+    async fn stop(self) -> Result<()> {
+        match self {
+            Self::Embedded(server) => server.stop().await,
+            Self::Off | Self::External(_) => Ok(()),
+        }
+    }
+}
+
+/// `AUTO_SEED_BASIC=0` leaves the accounts out.
+#[expect(clippy::disallowed_methods, reason = "a switch of the local stack itself")]
+fn seeding() -> bool {
+    std::env::var("AUTO_SEED_BASIC").as_deref() != Ok("0")
+}
+
+fn banner(
+    stack: &Stack,
+    data: &std::path::Path,
+    analytics: &Analytics,
+    accounts: &[Account],
+) -> Result<()> {
+    let spec = stack.spec();
+    let on = |count: usize, what: &str| format!("{count} {what}");
+    let counts = [
+        on(spec.functions.len(), "functions"),
+        on(spec.http_routes.len(), "routes"),
+        on(spec.mappings.iter().filter(|mapping| mapping.enabled).count(), "triggers"),
+        on(spec.schedules.iter().filter(|schedule| schedule.enabled).count(), "schedules"),
+    ];
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n  Casino-Club F2P is up: {}\n", counts.join(", "))?;
+    writeln!(out, "  HTTP API     {}", stack.base_url)?;
+    writeln!(out, "  socket       {}", stack.socket_url)?;
+    writeln!(out, "  API document {}/openapi.json", stack.base_url)?;
+    writeln!(out, "  triggers     {}/_local/status", stack.base_url)?;
+    writeln!(out, "  data         {}", data.display())?;
+    match analytics.url() {
+        Some(url) => writeln!(out, "  ClickHouse   {url}, database casino_club")?,
+        None => writeln!(out, "  ClickHouse   off (--analytics switches it on)")?,
+    }
+    writeln!(out, "  invite code  5858\n")?;
+    for account in accounts {
+        writeln!(
+            out,
+            "  account      {:<8} {:<17} {}",
+            account.site_id,
+            account.password,
+            account.role.as_str()
+        )?;
+    }
+    writeln!(out, "\n  Ctrl-C stops it.\n")?;
+    Ok(out.flush()?)
+}

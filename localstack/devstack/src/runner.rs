@@ -1,0 +1,142 @@
+//! Lambda: runs functions with the template's environment, timeout and
+//! concurrency.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use runtime::{Clock, Context, Deps, Entropy, Function, LambdaEvent};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+use crate::{
+    engine::{self, Engine},
+    functions::FUNCTIONS,
+    invoke::{InvokeError, Invoker},
+    spec::{FunctionSpec, Spec},
+};
+
+/// All functions of a stack, built.
+pub struct Runner {
+    functions: HashMap<String, Hosted>,
+}
+
+struct Hosted {
+    name: String,
+    function: Function,
+    timeout: Duration,
+    /// `ReservedConcurrentExecutions`.
+    slots: Option<Semaphore>,
+}
+
+impl Runner {
+    /// Builds every function that the template declares.
+    ///
+    /// # Errors
+    /// A function has no crate, or refuses its configuration.
+    pub fn new(
+        spec: &Spec,
+        engine: &Arc<Engine>,
+        clock: &Clock,
+        entropy: &Entropy,
+    ) -> Result<Self> {
+        let mut functions = HashMap::new();
+        for (id, declared) in &spec.functions {
+            let deps = Deps {
+                env: environment(declared).into_iter().collect(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                aws: engine.sdk_config_for(id),
+            };
+            let build = FUNCTIONS
+                .iter()
+                .find(|(name, _)| *name == declared.crate_name)
+                .map(|(_, build)| build)
+                .with_context(|| {
+                    format!(
+                        "template.yaml names {id}, but no crate {} is compiled in",
+                        declared.crate_name
+                    )
+                })?;
+            // A function whose optional dependency is switched off is not built;
+            // the template has disabled what would invoke it.
+            if declared.env.get("CLICKHOUSE_URL").is_some_and(String::is_empty) {
+                continue;
+            }
+            let function = build(deps)
+                .map_err(|error| anyhow::anyhow!("{error}"))
+                .with_context(|| format!("starting {id}"))?;
+            let hosted = Hosted {
+                name: declared.crate_name.clone(),
+                function,
+                timeout: declared.timeout,
+                slots: declared.reserved_concurrency.map(Semaphore::new),
+            };
+            functions.insert(id.clone(), hosted);
+        }
+        Ok(Self { functions })
+    }
+}
+
+/// The template's variables and those that Lambda sets itself.
+fn environment(function: &FunctionSpec) -> BTreeMap<String, String> {
+    let mut env = function.env.clone();
+    env.insert("AWS_REGION".to_owned(), engine::REGION.to_owned());
+    env.insert("AWS_LAMBDA_FUNCTION_NAME".to_owned(), function.crate_name.clone());
+    env.insert("AWS_LAMBDA_FUNCTION_MEMORY_SIZE".to_owned(), function.memory_mb.to_string());
+    env
+}
+
+#[async_trait]
+impl Invoker for Runner {
+    async fn invoke(
+        &self,
+        function_logical_id: &str,
+        payload: Value,
+    ) -> Result<Value, InvokeError> {
+        let Some(hosted) = self.functions.get(function_logical_id) else {
+            return Err(InvokeError::Function {
+                error_type: "ResourceNotFoundException".to_owned(),
+                message: format!("{function_logical_id} is not running"),
+            });
+        };
+        let _slot = match &hosted.slots {
+            Some(slots) => Some(slots.try_acquire().map_err(|_| InvokeError::Throttled)?),
+            None => None,
+        };
+        let context = context(hosted);
+        let span = tracing::info_span!("lambda", function = hosted.name);
+        let call =
+            hosted.function.call(LambdaEvent::new(payload, context)).instrument(span.clone());
+        match tokio::time::timeout(hosted.timeout, call).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                let message = error.to_string();
+                span.in_scope(|| tracing::error!(%error, "the function failed"));
+                Err(InvokeError::Function { error_type: "Error".to_owned(), message })
+            }
+            Err(_) => {
+                span.in_scope(
+                    || tracing::error!(timeout = ?hosted.timeout, "the function timed out"),
+                );
+                Err(InvokeError::Timeout)
+            }
+        }
+    }
+}
+
+fn context(hosted: &Hosted) -> Context {
+    let deadline = engine::now().as_millisecond().unsigned_abs()
+        + u64::try_from(hosted.timeout.as_millis()).unwrap_or(u64::MAX);
+    let mut context = Context::default();
+    context.request_id = engine::fresh_id().to_string();
+    context.deadline = deadline;
+    context.invoked_function_arn =
+        format!("arn:aws:lambda:{}:{}:function:{}", engine::REGION, engine::ACCOUNT, hosted.name);
+    context
+}

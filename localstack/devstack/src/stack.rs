@@ -1,0 +1,213 @@
+//! One whole product: engines, functions, triggers and gateways, on one port.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use runtime::{Clock, Entropy};
+use serde_json::Value;
+use store::Store;
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::{AbortHandle, JoinHandle},
+};
+
+use crate::{
+    adapters::Adapters,
+    engine::Engine,
+    gateway::Gateway,
+    invoke::{InvokeError, Invoker},
+    local::Local,
+    parameters::{self, Parameters},
+    runner::Runner,
+    spec::Spec,
+    template::{self, Pseudo},
+    triggers::{MappingStatus, Parts, SystemTime, Triggers},
+};
+
+/// How often expired items are removed. AWS promises days.
+const TTL_SWEEP: Duration = Duration::from_mins(1);
+
+/// How a stack is to be.
+#[derive(Clone)]
+pub struct Options {
+    /// 0 for any free port.
+    pub port: u16,
+    /// Where state is kept; `None` for memory.
+    pub data: Option<PathBuf>,
+    /// A ClickHouse server to load events into; `None` switches loading off.
+    pub clickhouse_url: Option<String>,
+    /// Template parameters besides those of the `dev` stage.
+    pub parameters: Parameters,
+    pub clock: Clock,
+    pub entropy: Entropy,
+}
+
+impl Default for Options {
+    /// In memory, on any port, with the machine's clock and dice.
+    fn default() -> Self {
+        Self {
+            port: 0,
+            data: None,
+            clickhouse_url: None,
+            parameters: Parameters::new(),
+            clock: Clock::system(),
+            entropy: Entropy::system(),
+        }
+    }
+}
+
+/// A running stack. Dropping it stops everything at once; [`Stack::shutdown`]
+/// finishes what is in flight.
+pub struct Stack {
+    /// `http://127.0.0.1:<port>`
+    pub base_url: String,
+    /// `ws://127.0.0.1:<port>/realtime`
+    pub socket_url: String,
+    spec: Spec,
+    engine: Arc<Engine>,
+    runner: Arc<Runner>,
+    triggers: Arc<Triggers>,
+    stop_gateway: Option<oneshot::Sender<()>>,
+    gateway: JoinHandle<()>,
+    sweeper: AbortHandle,
+}
+
+impl Stack {
+    /// Starts a stack; it serves when this returns.
+    ///
+    /// # Errors
+    /// The port is taken, the template or the data cannot be read, or a function
+    /// refuses its configuration.
+    pub async fn start(options: Options) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", options.port))
+            .await
+            .with_context(|| format!("port {} is not free", options.port))?;
+        let host = format!("127.0.0.1:{}", listener.local_addr()?.port());
+        let spec = spec(&options, &host)?;
+        if let Some(data) = &options.data {
+            std::fs::create_dir_all(data).with_context(|| data.display().to_string())?;
+        }
+        let engine = Engine::open(options.data.as_deref(), &spec)?;
+        let runner = Arc::new(Runner::new(&spec, &engine, &options.clock, &options.entropy)?);
+        let adapters = Arc::new(Adapters::new(&engine, &spec));
+        let parts = Parts {
+            invoker: Arc::clone(&runner) as Arc<dyn Invoker>,
+            sources: adapters.clone(),
+            checkpoints: adapters.clone(),
+            destination: adapters,
+            time: Arc::new(SystemTime),
+            pseudo: Pseudo::default(),
+        };
+        let triggers = Arc::new(Triggers::start(&spec, parts).await?);
+        let gateway = Gateway::new(&spec, &engine, Arc::clone(&runner) as Arc<dyn Invoker>)
+            .with_local(Arc::new(Local(Arc::clone(&triggers))));
+        let (stop_gateway, stopped) = oneshot::channel();
+        let gateway = tokio::spawn(gateway.serve(listener, async {
+            // A dropped stack stops its gateway, too.
+            let _ = stopped.await;
+        }));
+        Ok(Self {
+            base_url: format!("http://{host}"),
+            socket_url: format!("ws://{host}/realtime"),
+            sweeper: sweep_expired(Arc::clone(&engine)),
+            spec,
+            engine,
+            runner,
+            triggers,
+            stop_gateway: Some(stop_gateway),
+            gateway,
+        })
+    }
+
+    /// What the template declares.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The in-process AWS, for metering and faults.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The table, as the functions see it; `caller` names this user to the meter.
+    ///
+    /// # Panics
+    /// When the template declares no table.
+    #[must_use]
+    pub fn store(&self, caller: &str) -> Store {
+        let table = self.spec.tables.first().expect("the template declares the table");
+        Store::new(&self.engine.sdk_config_for(caller), &table.name)
+    }
+
+    /// Invokes a function by its logical id, with an event as AWS would send it.
+    ///
+    /// # Errors
+    /// What Lambda would report.
+    pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, InvokeError> {
+        self.runner.invoke(function, event).await
+    }
+
+    /// Runs a schedule now; by its name, function or crate.
+    ///
+    /// # Errors
+    /// No such schedule, or the function failed.
+    pub async fn run_now(&self, schedule: &str) -> Result<Value> {
+        self.triggers.run_now(schedule).await
+    }
+
+    /// Waits until every trigger has delivered everything.
+    ///
+    /// # Errors
+    /// The triggers that lag after `within`.
+    pub async fn settled(&self, within: Duration) -> Result<(), Vec<MappingStatus>> {
+        self.triggers.settled(within).await
+    }
+
+    /// Stops accepting, finishes what is in flight, closes the sockets.
+    ///
+    /// # Errors
+    /// The gateway broke.
+    pub async fn shutdown(mut self) -> Result<()> {
+        drop(self.stop_gateway.take());
+        (&mut self.gateway).await?;
+        self.triggers.shutdown().await;
+        Ok(())
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.sweeper.abort();
+        self.gateway.abort();
+        self.triggers.abort();
+    }
+}
+
+fn spec(options: &Options, host: &str) -> Result<Spec> {
+    let mut given = parameters::of_dev_stage()?;
+    given.extend(parameters::secrets(options.data.as_deref(), &options.entropy)?);
+    given.insert("SocketUrl".to_owned(), format!("ws://{host}/realtime"));
+    given.insert("SocketEndpoint".to_owned(), format!("http://{host}/realtime"));
+    if let Some(url) = &options.clickhouse_url {
+        given.insert("ClickHouseUrl".to_owned(), url.clone());
+    }
+    given.extend(options.parameters.clone());
+    template::load(&parameters::root().join("template.yaml"), &given, &Pseudo::default())
+}
+
+/// Removes expired items now and then, as DynamoDB does.
+#[expect(clippy::disallowed_methods, reason = "a period is what is waited for")]
+fn sweep_expired(engine: Arc<Engine>) -> AbortHandle {
+    let sweeping = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(TTL_SWEEP).await;
+            if let Err(error) = engine.with_database(|database| database.sweep_ttl()).await {
+                tracing::warn!(%error, "expired items stay for now");
+            }
+        }
+    });
+    sweeping.abort_handle()
+}

@@ -1,0 +1,5 @@
+mod bench;
+mod properties;
+mod queues;
+mod schedules;
+mod streams;

@@ -1,0 +1,77 @@
+//! The caller's own account.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::auth::Role;
+
+/// `GET /api/auth/me` and its aliases: the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    pub id: Uuid,
+    pub site_id: String,
+    pub nickname: String,
+    /// `standard`, `premium`, `vip`, `operator` or `admin`.
+    #[schema(value_type = String, example = "standard")]
+    pub role: Role,
+    /// Whole gold.
+    pub gold_balance: i64,
+    /// From 1.
+    pub level: u32,
+    /// Experience gathered within the present level.
+    pub experience: i64,
+    /// Experience the present level needs in all.
+    pub max_experience: i64,
+    pub battlepass_level: u32,
+    pub vip_points: i64,
+    /// Days of the present streak.
+    pub streak: u32,
+    pub must_change_password: bool,
+}
+
+/// `GET /api/users/balance`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Balance {
+    /// Whole gold.
+    pub gold_balance: i64,
+    /// An older name of the same number.
+    pub cyber_token_balance: i64,
+}
+
+impl Balance {
+    #[must_use]
+    pub const fn of(gold: i64) -> Self {
+        Self { gold_balance: gold, cyber_token_balance: gold }
+    }
+}
+
+/// `GET /api/users/stats`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stats {
+    pub total_games_played: u64,
+    /// Days of the last 30, today included, with any recorded action; UTC.
+    pub last_30d_active_days: u32,
+    /// Days with any recorded action, ever; UTC.
+    pub lifetime_active_days: u32,
+    pub overall: GameTotals,
+    /// By game: `slot`, `gacha`, `rps`, `crash`.
+    pub games: BTreeMap<String, GameTotals>,
+}
+
+/// Totals of one game, or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GameTotals {
+    /// Rounds played.
+    pub plays: u64,
+    /// Gold bet in all.
+    pub total_bets: i64,
+    pub wins: u64,
+    pub losses: u64,
+    /// The highest multiplier hit, in whole times the bet.
+    pub highest_multiplier: u32,
+    /// Gold won minus gold bet; negative for a loss.
+    pub total_profit: i64,
+}

@@ -1,0 +1,170 @@
+//! How the state, its views and the catalog look on the wire. The only place
+//! that turns the one into the other.
+
+use domain::{
+    Fact, Player,
+    catalog::Product,
+    level,
+    stats::{GameStats, Stats as Folded},
+    streak::{self, Standing},
+};
+use jiff::civil::Date;
+
+use crate::{
+    Language,
+    account::{Balance, GameTotals, Stats, User},
+    home::{DashboardCore, StreakAction, StreakHistoryItem, StreakReward, StreakStatus, VipStatus},
+    shop::{CatalogItem, ProductKind},
+};
+
+impl User {
+    /// The caller, as they see themselves.
+    #[must_use]
+    pub fn of(player: &Player) -> Self {
+        let level = level::of(player.total_xp);
+        Self {
+            id: player.id.uuid(),
+            site_id: player.profile.site_id.clone(),
+            nickname: player.profile.nickname.clone(),
+            role: player.profile.role,
+            gold_balance: player.gold.units(),
+            level: level.level,
+            experience: count(level.experience),
+            max_experience: count(level.max_experience),
+            // There is no season yet, so nobody has left its first level.
+            battlepass_level: 1,
+            vip_points: count(player.vip_points),
+            streak: player.streak.count,
+            must_change_password: player.profile.must_change_password,
+        }
+    }
+}
+
+impl Stats {
+    /// The statistics on the day `today`.
+    #[must_use]
+    pub fn of(stats: &Folded, today: Date) -> Self {
+        let overall = stats.total();
+        Self {
+            total_games_played: overall.plays,
+            last_30d_active_days: u32::try_from(stats.active_days(today)).unwrap_or(u32::MAX),
+            lifetime_active_days: stats.lifetime_active_days,
+            overall: overall.into(),
+            games: stats
+                .games
+                .iter()
+                .map(|(game, stats)| (game.as_str().to_owned(), (*stats).into()))
+                .collect(),
+        }
+    }
+}
+
+impl From<GameStats> for GameTotals {
+    fn from(stats: GameStats) -> Self {
+        Self {
+            plays: stats.plays,
+            total_bets: stats.bet.units(),
+            wins: stats.wins,
+            losses: stats.losses,
+            highest_multiplier: stats.highest_multiplier,
+            total_profit: stats.profit(),
+        }
+    }
+}
+
+impl StreakReward {
+    /// What the claim that makes the streak `count` grants.
+    #[must_use]
+    pub fn at(count: u32) -> Self {
+        let reward = streak::reward(count);
+        Self { gold: reward.gold.units(), xp: reward.xp.into() }
+    }
+}
+
+impl StreakStatus {
+    /// The streak on the day `today`. A streak that a missed day has broken shows
+    /// as broken even before the nightly repair writes it down.
+    #[must_use]
+    pub fn of(player: &Player, today: Date) -> Self {
+        let streak = &player.streak;
+        let standing = streak.standing(today);
+        let claimed_today = standing == Standing::Claimed;
+        let next = if claimed_today {
+            streak.count.saturating_add(1)
+        } else {
+            streak.after_claim(today).0
+        };
+        Self {
+            count: if standing == Standing::Broken { 0 } else { streak.count },
+            claimed_today,
+            next_reward: StreakReward::at(next),
+            protection: streak.protections,
+            longest: streak.longest,
+        }
+    }
+}
+
+impl StreakHistoryItem {
+    /// The line of an entry, if it is about the streak.
+    #[must_use]
+    pub fn of(entry: &domain::Entry) -> Option<Self> {
+        let (day, action, streak_count, awarded) = match &entry.fact {
+            Fact::StreakClaimed { day, count, gold, xp, .. } => {
+                let awarded = StreakReward { gold: gold.units(), xp: i64::from(*xp) };
+                (*day, StreakAction::Claim, Some(*count), Some(awarded))
+            }
+            Fact::StreakProtectionConsumed { day, .. } => {
+                (*day, StreakAction::ProtectionConsumed, None, None)
+            }
+            Fact::StreakBroken { day, .. } => (*day, StreakAction::Broken, Some(0), None),
+            Fact::PlayerSignedUp { .. }
+            | Fact::PlayerLoggedIn { .. }
+            | Fact::RoundSettled { .. }
+            | Fact::ItemPurchased { .. }
+            | Fact::FairnessRotated { .. } => return None,
+        };
+        Some(Self { day, action, streak_count, awarded, at: entry.at })
+    }
+}
+
+impl DashboardCore {
+    /// What the dashboard shows first, and a socket's `initial_state` whole.
+    #[must_use]
+    pub fn of(player: &Player, today: Date) -> Self {
+        Self {
+            profile: User::of(player),
+            balances: Balance::of(player.gold.units()),
+            streak: StreakStatus::of(player, today),
+            vip: VipStatus {
+                claimed_today: false,
+                vip_points: count(player.vip_points),
+                last_claim_at: None,
+            },
+        }
+    }
+}
+
+impl CatalogItem {
+    /// A product in the reader's language.
+    #[must_use]
+    pub fn of(product: &Product, language: Language) -> Self {
+        let text = |text: &domain::catalog::Text| match language {
+            Language::Korean => text.ko.clone(),
+            Language::English => text.en.clone(),
+        };
+        Self {
+            product_id: product.product_id.clone(),
+            kind: ProductKind::Item,
+            name: text(&product.name),
+            description: text(&product.description),
+            price_gold: Some(product.price_gold),
+            price_money: None,
+            grants: product.grants.clone(),
+        }
+    }
+}
+
+/// Counters are shown as signed numbers, like every number of the contract.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,208 @@
+//! The one registry of problem codes.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::Language;
+
+/// A code's title and message in one language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wording {
+    pub title: &'static str,
+    pub message: &'static str,
+}
+
+macro_rules! codes {
+    ($( $(#[$doc:meta])* $name:ident = $code:literal, $status:literal $(, retry $retry:literal)?;
+        ko $ko_title:literal, $ko:literal; en $en_title:literal, $en:literal; )*) => {
+        /// A stable problem code: its status, wording and whether to try again.
+        ///
+        /// A code is never renamed or given another status; clients decide by it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $( $(#[$doc])* #[doc = concat!("`", $code, "`, ", $status)] $name, )* }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as clients see it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// The URI of RFC 9457's `type`.
+            #[must_use]
+            pub const fn type_uri(self) -> &'static str {
+                match self { $(Self::$name => concat!("urn:casino-club:problem:", $code),)* }
+            }
+
+            /// Seconds after which trying again makes sense, unless the failure
+            /// itself knows better. `None`: the same request will fail again.
+            #[must_use]
+            pub const fn retry_after_seconds(self) -> Option<u32> {
+                match self { $(Self::$name => codes!(@retry $($retry)?),)* }
+            }
+
+            /// Title and message in the reader's language.
+            #[must_use]
+            pub const fn wording(self, language: Language) -> Wording {
+                match (self, language) { $(
+                    (Self::$name, Language::Korean) => Wording { title: $ko_title, message: $ko },
+                    (Self::$name, Language::English) => Wording { title: $en_title, message: $en },
+                )* }
+            }
+        }
+    };
+    (@retry) => { None };
+    (@retry $seconds:literal) => { Some($seconds) };
+}
+
+codes! {
+    // The request itself
+    MalformedJson = "malformed_json", 400;
+        ko "잘못된 JSON", "요청 본문을 JSON으로 읽을 수 없습니다.";
+        en "Malformed JSON", "The request body is not valid JSON.";
+    /// There is no 415 in the contract: a wrong `Content-Type` is a malformed request.
+    UnsupportedContentType = "unsupported_content_type", 400;
+        ko "지원하지 않는 형식", "요청 본문은 application/json 형식이어야 합니다.";
+        en "Unsupported content type", "The request body must be application/json.";
+    NotFound = "not_found", 404;
+        ko "찾을 수 없음", "요청하신 항목을 찾을 수 없습니다.";
+        en "Not found", "There is nothing here.";
+    MethodNotAllowed = "method_not_allowed", 405;
+        ko "허용되지 않는 메서드", "이 주소에서는 사용할 수 없는 메서드입니다.";
+        en "Method not allowed", "This address does not take that method.";
+    BodyTooLarge = "body_too_large", 413;
+        ko "본문이 너무 큼", "요청 본문은 256KiB를 넘을 수 없습니다.";
+        en "Body too large", "The request body must not exceed 256 KiB.";
+    ValidationFailed = "validation_failed", 422;
+        ko "입력값 오류", "입력하신 내용을 다시 확인해 주세요.";
+        en "Validation failed", "Some of the values are not valid.";
+    RateLimited = "rate_limited", 429, retry 10;
+        ko "요청이 너무 많음", "요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.";
+        en "Too many requests", "Too many requests. Please try again in a moment.";
+
+    // Who is asking
+    Unauthenticated = "unauthenticated", 401;
+        ko "로그인 필요", "로그인이 필요합니다.";
+        en "Not signed in", "Please sign in.";
+    Forbidden = "forbidden", 403;
+        ko "권한 없음", "이 작업을 수행할 권한이 없습니다.";
+        en "Forbidden", "You are not allowed to do this.";
+
+    // Idempotency
+    IdempotencyKeyRequired = "idempotency_key_required", 422;
+        ko "멱등 키 필요", "이 요청에는 Idempotency-Key 헤더가 필요합니다.";
+        en "Idempotency key required", "This request needs an Idempotency-Key header.";
+    IdempotencyKeyInvalid = "idempotency_key_invalid", 422;
+        ko "잘못된 멱등 키", "Idempotency-Key는 1~128자의 공백 없는 ASCII 문자여야 합니다.";
+        en "Invalid idempotency key", "The Idempotency-Key must be 1 to 128 visible ASCII characters.";
+    IdempotencyKeyReused = "idempotency_key_reused", 409;
+        ko "이미 사용된 멱등 키", "같은 Idempotency-Key가 다른 내용의 요청에 이미 사용되었습니다.";
+        en "Idempotency key reused", "This Idempotency-Key was already used for a different request.";
+
+    // Accounts
+    InvalidInviteCode = "invalid_invite_code", 422;
+        ko "잘못된 초대 코드", "초대 코드가 올바르지 않거나 이미 모두 사용되었습니다.";
+        en "Invalid invite code", "The invite code is not valid or has been used up.";
+    SiteIdTaken = "site_id_taken", 409;
+        ko "이미 사용 중인 아이디", "이미 사용 중인 아이디입니다.";
+        en "Site id taken", "This site id is already taken.";
+    NicknameTaken = "nickname_taken", 409;
+        ko "이미 사용 중인 닉네임", "이미 사용 중인 닉네임입니다.";
+        en "Nickname taken", "This nickname is already taken.";
+    WeakPassword = "weak_password", 422;
+        ko "안전하지 않은 비밀번호", "비밀번호는 8자 이상이어야 하며 쉽게 추측할 수 없어야 합니다.";
+        en "Weak password", "The password must have at least 8 characters and not be easy to guess.";
+    Underage = "underage", 422;
+        ko "이용 연령 미달", "이용 가능한 연령이 아닙니다.";
+        en "Underage", "You are not old enough to play.";
+    InvalidCredentials = "invalid_credentials", 401;
+        ko "로그인 실패", "아이디 또는 비밀번호가 올바르지 않습니다.";
+        en "Invalid credentials", "The site id or the password is not correct.";
+    /// Carries `retry_after_minutes`.
+    LoginLocked = "login_locked", 429, retry 600;
+        ko "로그인 잠김", "로그인 시도가 여러 번 실패하여 잠시 잠겼습니다. 나중에 다시 시도해 주세요.";
+        en "Login locked", "Too many failed attempts. Please try again later.";
+
+    // Playing and buying
+    InsufficientFunds = "insufficient_funds", 422;
+        ko "골드 부족", "보유한 골드가 부족합니다.";
+        en "Insufficient funds", "You do not have enough gold.";
+    BetTooLarge = "bet_too_large", 422;
+        ko "베팅 한도 초과", "베팅 금액이 한도를 초과했습니다.";
+        en "Bet too large", "The bet is over the limit.";
+    AlreadyClaimed = "already_claimed", 409;
+        ko "이미 수령함", "이미 수령한 보상입니다.";
+        en "Already claimed", "This reward has already been claimed.";
+    BalanceOverflow = "balance_overflow", 422;
+        ko "보유 한도 초과", "보유할 수 있는 골드 한도를 초과합니다.";
+        en "Balance limit", "This would exceed the most gold anyone can hold.";
+    UnknownPaytable = "unknown_paytable", 422;
+        ko "알 수 없는 배당표", "해당 버전의 배당표를 찾을 수 없습니다.";
+        en "Unknown paytable", "There is no paytable of that game and version.";
+    ProductNotFound = "product_not_found", 404;
+        ko "상품 없음", "상품을 찾을 수 없습니다.";
+        en "Product not found", "There is no such product.";
+    ProductNotForGold = "product_not_for_gold", 422;
+        ko "골드로 살 수 없는 상품", "골드로 구매할 수 없는 상품입니다.";
+        en "Not for gold", "This product cannot be bought with gold.";
+
+    // The service
+    /// Others kept changing the same state; the same request will succeed.
+    ConflictRetry = "conflict_retry", 503, retry 1;
+        ko "잠시 후 다시 시도", "요청이 몰려 처리하지 못했습니다. 같은 요청을 다시 보내 주세요.";
+        en "Please retry", "Too much happened at once. Please send the same request again.";
+    /// Something the product depends on does not answer.
+    ServiceUnavailable = "service_unavailable", 503, retry 2;
+        ko "일시적으로 이용 불가", "일시적으로 이용할 수 없습니다. 잠시 후 다시 시도해 주세요.";
+        en "Service unavailable", "The service is briefly unavailable. Please try again.";
+    /// A defect of ours; what it was is in the log only.
+    Internal = "internal", 500;
+        ko "서버 오류", "일시적인 오류가 발생했습니다. 문제가 계속되면 고객센터로 문의해 주세요.";
+        en "Internal error", "Something went wrong on our side.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_snake_case() {
+        let codes: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(codes.len(), Code::ALL.len());
+        assert!(codes.iter().all(|c| c.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+    }
+
+    #[test]
+    fn statuses_are_those_of_the_contract() {
+        const STATUSES: [u16; 11] = [400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503];
+        for code in Code::ALL {
+            assert!(STATUSES.contains(&code.status()), "{code}");
+            let retryable = matches!(code.status(), 429 | 503);
+            assert_eq!(code.retry_after_seconds().is_some(), retryable, "{code}");
+        }
+    }
+}

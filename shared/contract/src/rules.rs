@@ -1,0 +1,200 @@
+//! Validation of requests, and the product's own rules.
+
+use std::{borrow::Cow, fmt::Display};
+
+use garde::{Validate, i18n};
+
+use crate::{Field, Rule, Secret};
+
+/// Checks a request against its rules; one [`Field`] per broken rule.
+///
+/// # Errors
+/// The broken rules, never empty.
+pub fn validate<T: Validate<Context = ()>>(request: &T) -> Result<(), Vec<Field>> {
+    let Err(report) = i18n::with_i18n(Codes, || request.validate()) else { return Ok(()) };
+    Err(report.iter().map(|(path, error)| field(&path.to_string(), error.message())).collect())
+}
+
+/// `a.b[0]` and `too_short:3` to a field.
+fn field(path: &str, message: &str) -> Field {
+    let mut pointer = String::with_capacity(path.len() + 1);
+    if !path.is_empty() {
+        pointer.push('/');
+        pointer.extend(path.chars().filter(|c| *c != ']').map(|c| match c {
+            '.' | '[' => '/',
+            other => other,
+        }));
+    }
+    let (code, bound) = message.split_once(':').unwrap_or((message, ""));
+    let bound = bound.to_owned();
+    let rule = match code {
+        "required" => Rule::Required,
+        "too_short" => Rule::TooShort(bound),
+        "too_long" => Rule::TooLong(bound),
+        "too_small" => Rule::TooSmall(bound),
+        "too_large" => Rule::TooLarge(bound),
+        "weak_password" => Rule::WeakPassword,
+        _ => Rule::InvalidFormat,
+    };
+    Field::new(pointer, rule)
+}
+
+/// A login name: 3 to 32 of `a-z A-Z 0-9 . _ -`, starting with a letter or digit.
+///
+/// # Errors
+/// When it is not one.
+pub fn site_id(value: &str, _: &()) -> garde::Result {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let starts_well = value.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    check(starts_well && value.bytes().all(plain))
+}
+
+/// A shown name: letters and digits of any script, and single `_` or `-`; no
+/// spaces or invisible characters that would make two names look alike.
+///
+/// # Errors
+/// When it is not one.
+pub fn nickname(value: &str, _: &()) -> garde::Result {
+    check(value.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')))
+}
+
+/// The fewest and most characters of a new password.
+pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=128;
+
+/// A password good enough to be chosen: see [`PASSWORD_LENGTH`], at least four
+/// different characters, and none of the very common ones. No composition rules:
+/// they make passwords worse.
+///
+/// # Errors
+/// `weak_password`, or `too_long` above the upper bound, which only keeps
+/// hashing bounded.
+pub fn new_password(value: &Secret, (): &()) -> garde::Result {
+    const COMMON: &[&str] = &[
+        "password",
+        "password1",
+        "password123",
+        "passw0rd",
+        "12345678",
+        "123456789",
+        "1234567890",
+        "qwertyui",
+        "qwerty123",
+        "qwer1234",
+        "asdf1234",
+        "abcd1234",
+        "abc12345",
+        "1q2w3e4r",
+        "q1w2e3r4",
+        "1qaz2wsx",
+        "iloveyou",
+        "letmein1",
+        "admin123",
+        "administrator",
+    ];
+    let text = value.expose();
+    if text.chars().count() > *PASSWORD_LENGTH.end() {
+        return Err(garde::Error::new(format_args!("too_long:{}", PASSWORD_LENGTH.end())));
+    }
+    let mut different: Vec<char> = text.chars().collect();
+    different.sort_unstable();
+    different.dedup();
+    let common = COMMON.iter().any(|common| text.eq_ignore_ascii_case(common));
+    if text.chars().count() < *PASSWORD_LENGTH.start() || different.len() < 4 || common {
+        return Err(garde::Error::new("weak_password"));
+    }
+    Ok(())
+}
+
+/// A secret that is presented, not chosen: present and of bounded length.
+///
+/// # Errors
+/// `too_short` or `too_long`.
+pub fn presented(value: &Secret, (): &()) -> garde::Result {
+    match value.expose().len() {
+        0 => Err(garde::Error::new("too_short:1")),
+        1..=1024 => Ok(()),
+        _ => Err(garde::Error::new("too_long:1024")),
+    }
+}
+
+/// Lower-case hexadecimal of 32 bytes.
+///
+/// # Errors
+/// When it is not.
+pub fn hex32(value: &str, _: &()) -> garde::Result {
+    check(value.len() == 64 && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+/// Visible ASCII, no spaces.
+///
+/// # Errors
+/// When it is not.
+pub fn visible_ascii(value: &str, _: &()) -> garde::Result {
+    check(value.bytes().all(|b| b.is_ascii_graphic()))
+}
+
+fn check(ok: bool) -> garde::Result {
+    if ok { Ok(()) } else { Err(garde::Error::new("invalid_format")) }
+}
+
+/// Makes garde answer in codes, which are worded later, when the reader's
+/// language is known.
+struct Codes;
+
+type Text = Cow<'static, str>;
+
+impl i18n::I18n for Codes {
+    fn length_lower_than(&self, min: usize) -> Text {
+        format!("too_short:{min}").into()
+    }
+    fn length_greater_than(&self, max: usize) -> Text {
+        format!("too_long:{max}").into()
+    }
+    fn range_lower_than(&self, min: &dyn Display) -> Text {
+        format!("too_small:{min}").into()
+    }
+    fn range_greater_than(&self, max: &dyn Display) -> Text {
+        format!("too_large:{max}").into()
+    }
+    fn required_not_set(&self) -> Text {
+        "required".into()
+    }
+    fn credit_card_invalid(&self, _: i18n::InvalidCreditCard) -> Text {
+        INVALID
+    }
+    fn pattern_no_match(&self, _: &dyn Display) -> Text {
+        INVALID
+    }
+    fn contains_missing(&self, _: &dyn Display) -> Text {
+        INVALID
+    }
+    fn url_invalid(&self, _: i18n::InvalidUrl) -> Text {
+        INVALID
+    }
+    fn prefix_missing(&self, _: &dyn Display) -> Text {
+        INVALID
+    }
+    fn suffix_missing(&self, _: &dyn Display) -> Text {
+        INVALID
+    }
+    fn phone_number_invalid(&self, _: i18n::InvalidPhoneNumber) -> Text {
+        INVALID
+    }
+    fn ip_invalid(&self, _: i18n::IpKind) -> Text {
+        INVALID
+    }
+    fn matches_field_mismatch(&self, _: &dyn Display) -> Text {
+        INVALID
+    }
+    fn email_invalid(&self, _: i18n::InvalidEmail) -> Text {
+        INVALID
+    }
+    fn ascii_invalid(&self) -> Text {
+        INVALID
+    }
+    fn alphanumeric_invalid(&self) -> Text {
+        INVALID
+    }
+}
+
+const INVALID: Text = Cow::Borrowed("invalid_format");

@@ -1,0 +1,13 @@
+//! The commands: each a pure function from state, command and context to a
+//! [`crate::Plan`] or a named [`crate::Rejection`].
+
+pub mod buy_item;
+pub mod claim_streak;
+pub mod log_in;
+pub mod repair_streak;
+pub mod rotate_fairness;
+pub mod sign_up;
+pub mod spin_slot;
+
+#[cfg(test)]
+mod tests;

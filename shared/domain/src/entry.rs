@@ -1,0 +1,224 @@
+//! The journal entry: ledger line, receipt, outbox record and event in one.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+use crate::{Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId};
+
+/// One change of one player. Append-only; holds no personal data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub player: PlayerId,
+    /// 1, 2, 3 … per player, without gaps.
+    pub seq: u64,
+    pub at: Timestamp,
+    pub fact: Fact,
+    pub legs: Legs,
+    pub after: After,
+    pub trace_id: String,
+    /// What makes the command happen once. Every committed entry has one.
+    pub once: Option<Once>,
+    /// The answer that was given, to be given again. Scheduled work has none.
+    pub answer: Option<Answer>,
+}
+
+/// What happened, in the past tense.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fact {
+    PlayerSignedUp {
+        client_seed: String,
+        /// The first session, opened at once.
+        session: SessionId,
+    },
+    PlayerLoggedIn {
+        session: SessionId,
+    },
+    StreakClaimed {
+        day: Date,
+        /// The streak after the claim.
+        count: u32,
+        gold: Gold,
+        xp: u32,
+        protections_used: u32,
+        formula: String,
+    },
+    /// Missed days up to `day` were covered by protections.
+    StreakProtectionConsumed {
+        day: Date,
+        protections_used: u32,
+    },
+    /// A day was missed and nothing covered it.
+    StreakBroken {
+        /// The day on which it was found.
+        day: Date,
+        count_before: u32,
+    },
+    RoundSettled {
+        game: Game,
+        round: RoundId,
+        bet: Gold,
+        win: Gold,
+        multiplier: u32,
+        /// The outcome as the game writes it; for slot the three symbols.
+        outcome: Vec<String>,
+        epoch: u32,
+        paytable: String,
+    },
+    ItemPurchased {
+        receipt: ReceiptId,
+        product: String,
+        quantity: u32,
+        price: Gold,
+        /// Streak protections among what was granted.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        protections: u32,
+    },
+    FairnessRotated {
+        /// The epoch that begins.
+        epoch: u32,
+        client_seed: String,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl Fact {
+    /// The name of the fact as it is stored.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::PlayerSignedUp { .. } => "player_signed_up",
+            Self::PlayerLoggedIn { .. } => "player_logged_in",
+            Self::StreakClaimed { .. } => "streak_claimed",
+            Self::StreakProtectionConsumed { .. } => "streak_protection_consumed",
+            Self::StreakBroken { .. } => "streak_broken",
+            Self::RoundSettled { .. } => "round_settled",
+            Self::ItemPurchased { .. } => "item_purchased",
+            Self::FairnessRotated { .. } => "fairness_rotated",
+        }
+    }
+}
+
+/// A game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Game {
+    Slot,
+}
+
+impl Game {
+    /// The game's name in answers and accounts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slot => "slot",
+        }
+    }
+}
+
+/// The other side of a player's gold: where it came from or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Account {
+    #[serde(rename = "player")]
+    Player,
+    #[serde(rename = "mint:signup")]
+    MintSignup,
+    #[serde(rename = "mint:streak")]
+    MintStreak,
+    #[serde(rename = "house:slot")]
+    HouseSlot,
+    #[serde(rename = "burn:shop")]
+    BurnShop,
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Player => "player",
+            Self::MintSignup => "mint:signup",
+            Self::MintStreak => "mint:streak",
+            Self::HouseSlot => "house:slot",
+            Self::BurnShop => "burn:shop",
+        })
+    }
+}
+
+/// Gold moved between the player and house accounts. Sums to zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Legs(BTreeMap<Account, Gold>);
+
+impl Legs {
+    /// No gold moved.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// `gold` from `from` to the player; negative for the other way.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the amount has no opposite.
+    pub fn to_player(from: Account, gold: Gold) -> Result<Self, Overflow> {
+        Ok(Self(BTreeMap::from([(Account::Player, gold), (from, gold.negated()?)])))
+    }
+
+    /// What the player gained (or lost, negative).
+    #[must_use]
+    pub fn of_player(&self) -> Gold {
+        self.0.get(&Account::Player).copied().unwrap_or(Gold::ZERO)
+    }
+
+    /// Every leg.
+    pub fn iter(&self) -> impl Iterator<Item = (Account, Gold)> {
+        self.0.iter().map(|(account, gold)| (*account, *gold))
+    }
+
+    /// The sum over all accounts, in a width that cannot overflow.
+    #[must_use]
+    pub fn sum(&self) -> i128 {
+        self.0.values().map(|gold| i128::from(gold.units())).sum()
+    }
+}
+
+/// The state right after the entry, as far as views and frames show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    pub gold: Gold,
+    pub total_xp: u64,
+}
+
+/// What makes a command happen once: the same key means the same command, for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    pub key: OnceKey,
+    /// SHA-256 of operation and body, base64: tells a retry from a reuse.
+    pub request_hash: String,
+}
+
+/// Where an idempotency key comes from, which is also the scope it is unique in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnceKey {
+    /// The player's own `Idempotency-Key`; unique per player.
+    Header(String),
+    /// The `Idempotency-Key` of a caller who is nobody yet; unique among those.
+    Anonymous(String),
+    /// The command's natural key; unique in the product.
+    Natural(String),
+}
+
+/// An answer as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, byte for byte.
+    pub body: String,
+}

@@ -1,0 +1,72 @@
+//! The entry as the event stream carries it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{Entry, Fact, Game, OnceKey, PlayerId};
+
+/// One event. `(user_id, seq)` identifies it for ever; one entry is one envelope
+/// is one row of ClickHouse.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    pub event_type: String,
+    pub user_id: PlayerId,
+    pub ts: Timestamp,
+    pub trace_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// Version of this shape.
+    pub version: u8,
+    pub seq: u64,
+    pub payload: Value,
+}
+
+/// The envelope of an entry.
+#[must_use]
+pub fn envelope(entry: &Entry) -> Envelope {
+    let (event_type, mut payload) = match &entry.fact {
+        Fact::PlayerSignedUp { .. } => ("user.signup", json!({})),
+        Fact::PlayerLoggedIn { session } => ("user.login", json!({ "session_id": session })),
+        Fact::StreakClaimed { day, count, gold, xp, protections_used, formula } => (
+            "streak.claim",
+            json!({ "day": day, "streak_count": count, "gold": gold, "xp": xp,
+                    "protections_used": protections_used, "formula": formula }),
+        ),
+        Fact::StreakProtectionConsumed { day, protections_used } => (
+            "streak.protection_consumed",
+            json!({ "day": day, "protections_used": protections_used }),
+        ),
+        Fact::StreakBroken { day, count_before } => {
+            ("streak.broken", json!({ "day": day, "count_before": count_before }))
+        }
+        Fact::RoundSettled { game, round, bet, win, multiplier, outcome, epoch, paytable } => (
+            match game {
+                Game::Slot => "game.round.settled",
+            },
+            json!({ "game": game, "round_id": round, "bet_gold": bet, "win_gold": win,
+                    "multiplier": multiplier, "outcome": outcome, "epoch": epoch,
+                    "paytable_version": paytable }),
+        ),
+        Fact::ItemPurchased { receipt, product, quantity, price, .. } => (
+            "shop.purchase.succeeded",
+            json!({ "receipt": receipt, "product_id": product, "quantity": quantity,
+                    "price_gold": price }),
+        ),
+        Fact::FairnessRotated { epoch, .. } => ("game.fairness.rotated", json!({ "epoch": epoch })),
+    };
+    payload["legs"] = json!(entry.legs);
+    payload["balance_after"] = json!(entry.after.gold);
+    Envelope {
+        event_type: event_type.to_owned(),
+        user_id: entry.player,
+        ts: entry.at,
+        trace_id: entry.trace_id.clone(),
+        idempotency_key: entry.once.as_ref().map(|once| match &once.key {
+            OnceKey::Header(key) | OnceKey::Anonymous(key) | OnceKey::Natural(key) => key.clone(),
+        }),
+        version: 1,
+        seq: entry.seq,
+        payload,
+    }
+}

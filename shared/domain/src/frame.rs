@@ -1,0 +1,169 @@
+//! What a socket is told of an entry.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{Entry, Fact, Gold, PlayerId, level, stats::Stats};
+
+/// One message to the player's sockets. `(seq, type)` is unique per player, so a
+/// client drops what it has seen; `seq` is the number of the entry behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    #[serde(flatten)]
+    pub data: FrameData,
+    pub user_id: PlayerId,
+    pub timestamp: Timestamp,
+    pub seq: u64,
+}
+
+/// The frame's `type` and `data`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+pub enum FrameData {
+    ProfileUpdate {
+        changes: ProfileChanges,
+    },
+    RewardGranted {
+        reward_type: &'static str,
+        amount: Gold,
+        balance_after: Gold,
+    },
+    StreakUpdate {
+        action_type: &'static str,
+        streak_count: u32,
+    },
+    GameUpdate {
+        game: &'static str,
+        round_id: String,
+        outcome: Vec<String>,
+        bet_gold: Gold,
+        win_gold: Gold,
+        multiplier: u32,
+        gold_balance: Gold,
+    },
+    PurchaseUpdate {
+        status: &'static str,
+        product_id: String,
+        receipt: String,
+        quantity: u32,
+        price_gold: Gold,
+        gold_balance: Gold,
+    },
+    UserAction {
+        action_type: &'static str,
+        context: serde_json::Value,
+        server_ts: Timestamp,
+    },
+    StatsUpdate {
+        stats: StatsChange,
+    },
+}
+
+/// What changed in the profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ProfileChanges {
+    pub gold_balance: Gold,
+    pub level: u32,
+    /// Experience gathered at the present level.
+    pub exp: u64,
+}
+
+/// Statistics as pushed: all games together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StatsChange {
+    pub total_games_played: u64,
+    pub wins: u64,
+    pub losses: u64,
+    pub total_bets: Gold,
+    pub highest_multiplier: u32,
+    pub total_profit: i64,
+    pub lifetime_active_days: u32,
+}
+
+/// The frames of an entry, in the order they are sent. Each type appears once at
+/// most.
+#[must_use]
+pub fn frames(entry: &Entry) -> Vec<Frame> {
+    let balance = entry.after.gold;
+    let profile = || {
+        let level = level::of(entry.after.total_xp);
+        FrameData::ProfileUpdate {
+            changes: ProfileChanges {
+                gold_balance: balance,
+                level: level.level,
+                exp: level.experience,
+            },
+        }
+    };
+    let action =
+        |action_type, context| FrameData::UserAction { action_type, context, server_ts: entry.at };
+    let data = match &entry.fact {
+        Fact::PlayerSignedUp { .. } => vec![profile(), action("signup", serde_json::json!({}))],
+        Fact::PlayerLoggedIn { .. } => vec![action("login", serde_json::json!({}))],
+        Fact::StreakClaimed { count, gold, .. } => vec![
+            profile(),
+            FrameData::RewardGranted { reward_type: "gold", amount: *gold, balance_after: balance },
+            FrameData::StreakUpdate { action_type: "claim", streak_count: *count },
+        ],
+        // The count is unchanged by a protection, but the frame needs it no more
+        // than the client does: it says what happened.
+        Fact::StreakProtectionConsumed { day, protections_used } => vec![action(
+            "streak_protection_consumed",
+            serde_json::json!({ "day": day, "protections_used": protections_used }),
+        )],
+        Fact::StreakBroken { .. } => {
+            vec![FrameData::StreakUpdate { action_type: "broken", streak_count: 0 }]
+        }
+        Fact::RoundSettled { game, round, bet, win, multiplier, outcome, .. } => vec![
+            profile(),
+            FrameData::GameUpdate {
+                game: game.as_str(),
+                round_id: round.to_string(),
+                outcome: outcome.clone(),
+                bet_gold: *bet,
+                win_gold: *win,
+                multiplier: *multiplier,
+                gold_balance: balance,
+            },
+        ],
+        Fact::ItemPurchased { receipt, product, quantity, price, .. } => vec![
+            profile(),
+            FrameData::PurchaseUpdate {
+                status: "success",
+                product_id: product.clone(),
+                receipt: receipt.to_string(),
+                quantity: *quantity,
+                price_gold: *price,
+                gold_balance: balance,
+            },
+        ],
+        Fact::FairnessRotated { epoch, .. } => {
+            vec![action("fairness_rotated", serde_json::json!({ "epoch": epoch }))]
+        }
+    };
+    data.into_iter()
+        .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })
+        .collect()
+}
+
+/// The frame of statistics that have caught up with entry `stats.applied_seq`.
+#[must_use]
+pub fn stats_frame(player: PlayerId, stats: &Stats, at: Timestamp) -> Frame {
+    let total = stats.total();
+    Frame {
+        data: FrameData::StatsUpdate {
+            stats: StatsChange {
+                total_games_played: total.plays,
+                wins: total.wins,
+                losses: total.losses,
+                total_bets: total.bet,
+                highest_multiplier: total.highest_multiplier,
+                total_profit: total.profit(),
+                lifetime_active_days: stats.lifetime_active_days,
+            },
+        },
+        user_id: player,
+        timestamp: at,
+        seq: stats.applied_seq,
+    }
+}

@@ -1,0 +1,39 @@
+//! The rules of the game, pure.
+//!
+//! A player is a small state and an append-only journal. Every command is a
+//! function from the state, the command and a [`Ctx`] to a [`Plan`]: one journal
+//! [`Entry`] and the facts it relied on. [`Player::apply`] is the only place
+//! that changes a state, so a state is always the fold of its journal.
+//!
+//! Deliberately absent: async, AWS, HTTP, the system clock, randomness, the
+//! environment, and floating point on any path that ends in a balance. `now`
+//! and the random seed arrive as values in [`Ctx`].
+
+pub mod catalog;
+pub mod command;
+mod ctx;
+mod entry;
+mod envelope;
+pub mod fairness;
+mod frame;
+mod gold;
+mod ids;
+pub mod level;
+mod plan;
+mod player;
+mod rejection;
+mod role;
+pub mod slot;
+pub mod stats;
+pub mod streak;
+
+pub use ctx::Ctx;
+pub use entry::{Account, After, Answer, Entry, Fact, Game, Legs, Once, OnceKey};
+pub use envelope::{Envelope, envelope};
+pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, frames, stats_frame};
+pub use gold::{Gold, Overflow};
+pub use ids::{PlayerId, ReceiptId, RoundId, SessionId};
+pub use plan::{Change, PasswordHash, Plan};
+pub use player::{FairnessEpoch, Player, Profile, Streak};
+pub use rejection::Rejection;
+pub use role::Role;

@@ -1,0 +1,119 @@
+//! What a decision asks the store to write, in one transaction.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{After, Answer, Ctx, Entry, Fact, Legs, Once, Player, PlayerId, Rejection, SessionId};
+
+/// The one entry a command adds, the state after it, and the other items that
+/// must change with it. Every fact the decision relied on is a condition of the
+/// write: the player's version always, the rest as each [`Change`] says.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    entry: Entry,
+    after: Player,
+    changes: Vec<Change>,
+}
+
+/// An item besides state, entry and idempotency pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Takes a site id; refused with [`Rejection::SiteIdTaken`] if it is taken.
+    ReserveSiteId { site_id: String },
+    /// Takes a nickname; refused with [`Rejection::NicknameTaken`] if it is taken.
+    ReserveNickname { nickname: String },
+    /// Stores the password's argon2id hash (PHC string).
+    StoreCredential { password_hash: PasswordHash },
+    /// Opens a family of refresh tokens.
+    OpenSession { session: SessionId, expires_at: Timestamp },
+    /// Lists the player for scheduled work.
+    Enroll,
+}
+
+/// A password hash; `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+impl Plan {
+    /// The plan that `fact` and `legs` amount to.
+    ///
+    /// # Errors
+    /// [`Rejection::InsufficientFunds`] when the balance would fall below zero,
+    /// [`Rejection::AmountOutOfRange`] when it would not fit.
+    ///
+    /// # Panics
+    /// When the legs do not sum to zero: a bug in the deciding rule.
+    pub fn new(before: &Player, ctx: &Ctx, fact: Fact, legs: Legs) -> Result<Self, Rejection> {
+        assert_eq!(legs.sum(), 0, "legs of {} sum to zero", fact.kind());
+        let mut entry = Entry {
+            player: before.id,
+            seq: before.next_seq(),
+            at: to_millis(ctx.now).max(before.updated_at),
+            fact,
+            legs,
+            after: After { gold: before.gold, total_xp: before.total_xp },
+            trace_id: ctx.trace_id.clone(),
+            once: None,
+            answer: None,
+        };
+        let after = before.apply(&entry)?;
+        if after.gold.is_negative() {
+            return Err(Rejection::InsufficientFunds {
+                needed: entry.legs.of_player().negated()?,
+                available: before.gold,
+            });
+        }
+        entry.after = After { gold: after.gold, total_xp: after.total_xp };
+        Ok(Self { entry, after, changes: Vec::new() })
+    }
+
+    /// Adds an item that must change with the entry.
+    #[must_use]
+    pub fn with(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    /// Adds what makes the command happen once, and the answer to give again.
+    #[must_use]
+    pub fn sealed(mut self, once: Option<Once>, answer: Option<Answer>) -> Self {
+        self.entry.once = once;
+        self.entry.answer = answer;
+        self
+    }
+
+    /// The entry to append.
+    #[must_use]
+    pub const fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The state with the entry applied.
+    #[must_use]
+    pub const fn after(&self) -> &Player {
+        &self.after
+    }
+
+    /// The other items.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Whose journal grows.
+    #[must_use]
+    pub const fn player(&self) -> PlayerId {
+        self.entry.player
+    }
+}
+
+/// Entries are timed in whole milliseconds, the resolution of every consumer.
+fn to_millis(at: Timestamp) -> Timestamp {
+    let excess = SignedDuration::from_nanos(i64::from(at.subsec_nanosecond() % 1_000_000));
+    at.checked_sub(excess).unwrap_or(at)
+}

@@ -1,0 +1,38 @@
+//! Why a command was refused. Nothing changed, nothing is remembered.
+
+use crate::{Gold, Overflow};
+
+/// A rule said no.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("the invite code is not valid")]
+    InvalidInviteCode,
+    #[error("the site id is taken")]
+    SiteIdTaken,
+    #[error("the nickname is taken")]
+    NicknameTaken,
+    #[error("the player is younger than {minimum_age_years} years")]
+    Underage { minimum_age_years: u8 },
+    #[error("the day is claimed already")]
+    AlreadyClaimed,
+    #[error("the bet is below {minimum} gold")]
+    BetTooSmall { minimum: Gold },
+    #[error("the bet is above {maximum} gold")]
+    BetTooLarge { maximum: Gold },
+    #[error("{needed} gold needed, {available} available")]
+    InsufficientFunds { needed: Gold, available: Gold },
+    #[error("an amount would leave the range of 64 bits")]
+    AmountOutOfRange,
+    #[error("there is no such product")]
+    ProductNotFound,
+    #[error("the quantity must be between 1 and {maximum}")]
+    QuantityOutOfRange { maximum: u32 },
+    #[error("the client seed must be 1 to 64 visible ASCII characters")]
+    InvalidClientSeed,
+}
+
+impl From<Overflow> for Rejection {
+    fn from(Overflow: Overflow) -> Self {
+        Self::AmountOutOfRange
+    }
+}

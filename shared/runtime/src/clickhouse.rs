@@ -1,0 +1,257 @@
+//! ClickHouse over HTTP: one client, every statement bounded in time, every
+//! failure classified.
+
+use std::{fmt, time::Duration};
+
+use clickhouse::{Client, Row, RowOwned, RowRead, RowWrite};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{Env, deps::MissingVariable};
+
+/// What the server may spend on one statement. It ends on the server before
+/// the client gives up on it, so that no statement outlives its invocation.
+const STATEMENT: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(12);
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// Where the server is and who we are. `Debug` hides the password.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `http://host:8123` or `https://…`.
+    pub url: String,
+    pub user: String,
+    pub password: SecretString,
+    pub database: String,
+}
+
+impl Config {
+    /// Reads `CLICKHOUSE_URL` and `CLICKHOUSE_DATABASE`, both required, and
+    /// `CLICKHOUSE_USER` (`default`) and `CLICKHOUSE_PASSWORD` (empty).
+    ///
+    /// # Errors
+    /// A required variable is missing.
+    pub fn from_env(env: &Env) -> Result<Self, MissingVariable> {
+        Ok(Self {
+            url: env.require("CLICKHOUSE_URL")?.to_owned(),
+            user: env.get("CLICKHOUSE_USER").unwrap_or("default").to_owned(),
+            password: env.get("CLICKHOUSE_PASSWORD").unwrap_or_default().into(),
+            database: env.require("CLICKHOUSE_DATABASE")?.to_owned(),
+        })
+    }
+}
+
+/// A statement failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No answer, or half of one. Whether the statement took effect is unknown.
+    #[error("ClickHouse cannot be reached")]
+    Unreachable(#[source] clickhouse::error::Error),
+    /// No answer in time. Whether the statement took effect is unknown.
+    #[error("ClickHouse did not answer within {} s", ANSWER.as_secs())]
+    TimedOut,
+    /// The server refused or failed the statement.
+    #[error("ClickHouse: {message}")]
+    Server {
+        /// ClickHouse's error code, 0 if the answer came from something else.
+        code: u32,
+        message: String,
+    },
+    /// What was sent or came back does not fit the table: the schema or this
+    /// program is of another version.
+    #[error("ClickHouse and this program disagree about the data")]
+    Mismatch(#[source] clickhouse::error::Error),
+}
+
+impl Error {
+    /// Whether the same statement can succeed later without anyone changing
+    /// anything.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut => true,
+            Self::Mismatch(_) => false,
+            // A code we know to be about the statement, the schema or the
+            // account stays as it is until somebody acts.
+            Self::Server { code, .. } => !matches!(
+                code,
+                6 | 16
+                    | 26
+                    | 27
+                    | 33
+                    | 36
+                    | 38
+                    | 41
+                    | 43
+                    | 46
+                    | 47
+                    | 50
+                    | 53
+                    | 60
+                    | 62
+                    | 70
+                    | 72
+                    | 81
+                    | 108
+                    | 115
+                    | 117
+                    | 192
+                    | 193
+                    | 194
+                    | 497
+                    | 516
+            ),
+        }
+    }
+}
+
+impl From<clickhouse::error::Error> for Error {
+    fn from(error: clickhouse::error::Error) -> Self {
+        use clickhouse::error::Error as E;
+        match error {
+            E::BadResponse(message) => Self::Server { code: code_of(&message), message },
+            E::TimedOut => Self::TimedOut,
+            E::Network(_) | E::Other(_) => Self::Unreachable(error),
+            _ => Self::Mismatch(error),
+        }
+    }
+}
+
+/// `Code: 60. DB::Exception: …` → 60.
+fn code_of(message: &str) -> u32 {
+    let digits = message.split_once("Code: ").map_or("", |(_, rest)| rest);
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().unwrap_or(0)
+}
+
+/// A connection pool to one database. Cheap to clone.
+#[derive(Clone)]
+pub struct ClickHouse(Client);
+
+impl ClickHouse {
+    /// Connects lazily: the first statement finds out whether anyone is there.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self(
+            transport(config.url.starts_with("https:"))
+                .with_url(&config.url)
+                .with_user(&config.user)
+                .with_password(config.password.expose_secret())
+                .with_database(&config.database)
+                .with_setting("max_execution_time", STATEMENT.as_secs().to_string())
+                // The default since 26: acknowledged before anything is written,
+                // in blocks of the server's own making.
+                .with_setting("async_insert", "0"),
+        )
+    }
+
+    /// Inserts the rows as one block. A second insert with the same `token`
+    /// does nothing while the table's deduplication window remembers the first.
+    ///
+    /// # Errors
+    /// After an error the rows may or may not be there.
+    pub async fn insert<R>(&self, table: &str, rows: &[R], token: &str) -> Result<(), Error>
+    where
+        R: RowWrite + for<'a> Row<Value<'a> = R>,
+    {
+        bounded(async {
+            let mut insert =
+                self.0.insert::<R>(table).await?.with_setting("insert_deduplication_token", token);
+            for row in rows {
+                insert.write(row).await?;
+            }
+            insert.end().await
+        })
+        .await
+    }
+
+    /// Runs a statement that answers nothing, with settings of its own.
+    ///
+    /// # Errors
+    /// After an error it may or may not have taken effect.
+    pub async fn execute(&self, sql: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
+        let query = settings
+            .iter()
+            .fold(self.0.query_raw(sql), |query, (name, value)| query.with_setting(*name, *value));
+        bounded(query.execute()).await
+    }
+
+    /// All rows of a query. `sql` is sent as it is: everything in it must be
+    /// trusted or escaped.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn fetch<R>(&self, sql: &str) -> Result<Vec<R>, Error>
+    where
+        R: RowOwned + RowRead,
+    {
+        bounded(self.0.query_raw(sql).fetch_all::<R>()).await
+    }
+}
+
+impl fmt::Debug for ClickHouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClickHouse").finish_non_exhaustive()
+    }
+}
+
+/// The crate's own transport leaves Nagle's algorithm on, which costs 40 ms per
+/// insert, and has no TLS in this build; ours is the AWS clients' TLS stack.
+fn transport(encrypted: bool) -> Client {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT));
+    connector.enforce_http(!encrypted);
+    let mut builder = legacy::Client::builder(TokioExecutor::new());
+    // ClickHouse closes idle connections after three seconds.
+    builder.pool_idle_timeout(Duration::from_secs(2));
+    if !encrypted {
+        return Client::with_http_client(builder.build(connector));
+    }
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
+        .expect("the image has root certificates")
+        .https_only()
+        .enable_http1()
+        .wrap_connector(connector);
+    Client::with_http_client(builder.build(connector))
+}
+
+async fn bounded<T>(
+    statement: impl Future<Output = clickhouse::error::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(ANSWER, statement).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::TimedOut),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_what_is_worth_retrying() {
+        let server = |text: &str| Error::from(clickhouse::error::Error::BadResponse(text.into()));
+        assert!(!server("Code: 60. DB::Exception: no such table").retryable());
+        assert!(!server("Code: 516. DB::Exception: default: Authentication failed").retryable());
+        assert!(server("Code: 241. DB::Exception: memory limit exceeded").retryable());
+        assert!(server("Code: 252. DB::Exception: too many parts").retryable());
+        assert!(server("502 Bad Gateway").retryable());
+        assert!(Error::TimedOut.retryable());
+    }
+
+    #[test]
+    fn hides_the_password() {
+        let config = Config {
+            url: "http://localhost:8123".into(),
+            user: "olap".into(),
+            password: "hunter2".to_owned().into(),
+            database: "casino".into(),
+        };
+        assert!(!format!("{config:?} {:?}", ClickHouse::new(&config)).contains("hunter2"));
+    }
+}

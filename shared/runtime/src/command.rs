@@ -1,0 +1,69 @@
+//! From a request to a command, and from its receipt to the answer.
+
+use axum::response::Response;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use domain::{Answer, Ctx, Once, OnceKey};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use store::Receipt;
+
+use crate::{
+    Entropy, Problem,
+    http::{IdempotencyKey, Meta, stored_answer},
+};
+
+/// What a decision may know of the request: its instant, a fresh seed, its trace.
+#[must_use]
+pub fn context(meta: &Meta, entropy: &Entropy) -> Ctx {
+    Ctx { now: meta.now, seed: entropy.bytes(), trace_id: meta.trace_id.clone() }
+}
+
+/// What makes a command with the player's own key happen once.
+///
+/// `operation` and `body` are what "the same request" means; the body counts as
+/// read, so white space and the order of fields do not.
+#[must_use]
+pub fn once(key: IdempotencyKey, operation: &str, body: &impl Serialize) -> Once {
+    Once { key: OnceKey::Header(key.into_string()), request_hash: request_hash(operation, body) }
+}
+
+/// What makes a command with a natural key happen once. The key says it all, so
+/// every request with it is the same request.
+#[must_use]
+pub fn once_by_nature(key: String) -> Once {
+    Once { request_hash: request_hash("natural", &key), key: OnceKey::Natural(key) }
+}
+
+/// SHA-256 of operation and body, base64.
+///
+/// # Panics
+/// When the body does not serialize, which for a contract type is a defect.
+#[must_use]
+pub fn request_hash(operation: &str, body: &impl Serialize) -> String {
+    let mut hash = Sha256::new();
+    hash.update(operation.as_bytes());
+    hash.update(b"\n");
+    hash.update(serde_json::to_vec(body).expect("contract types serialize"));
+    BASE64_STANDARD.encode(hash.finalize())
+}
+
+/// The answer to keep with the entry.
+///
+/// # Panics
+/// When the body does not serialize, which for a contract type is a defect.
+#[must_use]
+pub fn answer(status: u16, body: &impl Serialize) -> Answer {
+    Answer { status, body: serde_json::to_string(body).expect("contract types serialize") }
+}
+
+/// The stored answer, now or again.
+///
+/// # Errors
+/// An entry without an answer: a key of scheduled work, which no caller can have.
+pub fn answered(receipt: Receipt) -> Result<Response, Problem> {
+    let answer = receipt
+        .entry
+        .answer
+        .ok_or_else(|| Problem::internal("the entry behind this key holds no answer"))?;
+    Ok(stored_answer(answer.status, answer.body, receipt.replayed))
+}

@@ -1,0 +1,31 @@
+//! What an HTTP handler is made of, so that it reads as a paragraph.
+//!
+//! Extractors ([`Json`], [`Query`], [`Caller`], [`IdempotencyKey`], [`Meta`])
+//! turn a request into checked values or a [`Problem`](crate::Problem);
+//! [`app`] wraps a router in everything that is the same for all: request ids,
+//! wording of problems, panics, security headers, one log line, metrics.
+
+mod answer;
+mod app;
+mod caller;
+mod cursor;
+mod idempotency;
+mod json;
+mod meta;
+mod query;
+mod scope;
+
+pub use answer::{
+    IfNoneMatch, created, deprecated, document, json_answer, ok, ok_if_changed, rendered_answer,
+    stored_answer,
+};
+pub use app::app;
+pub use caller::Caller;
+pub use cursor::{CursorError, Cursors};
+pub use idempotency::{IdempotencyKey, InvalidKey};
+pub use json::{BODY_LIMIT_BYTES, Json, read_json};
+pub use meta::Meta;
+pub use query::Query;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! What surrounds a request: ids, language, time.
+
+use std::net::IpAddr;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use contract::Language;
+use jiff::Timestamp;
+use lambda_http::request::RequestContext;
+use uuid::Uuid;
+
+use super::scope::Scope;
+use crate::{Clock, Entropy, Problem};
+
+/// What surrounds a request. Sampled once, before anything else runs.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    /// The caller's `X-Request-Id`, or one made here; answered in the same header.
+    pub request_id: String,
+    /// Joins this request's log lines, journal entry, stream record, frame and row.
+    pub trace_id: String,
+    /// What the reader prefers.
+    pub language: Language,
+    /// Where the request came from, as API Gateway saw it. Never from a header
+    /// that the client could have written.
+    pub source_ip: Option<IpAddr>,
+    /// The one "now" of this request.
+    pub now: Timestamp,
+}
+
+impl Meta {
+    pub(super) fn sample(parts: &Parts, clock: &Clock, entropy: &Entropy) -> Self {
+        let now = clock.now();
+        let headers = &parts.headers;
+        let request_id = text(headers, "x-request-id")
+            .filter(|id| is_plain_id(id))
+            .map_or_else(|| new_id(now, entropy).to_string(), str::to_owned);
+        let trace_id = trace_id(headers).unwrap_or_else(|| request_id.clone());
+        let language = text(headers, header::ACCEPT_LANGUAGE.as_str())
+            .map_or_else(Language::default, Language::negotiate);
+        let source_ip = match parts.extensions.get::<RequestContext>() {
+            Some(RequestContext::ApiGatewayV2(context)) => {
+                context.http.source_ip.as_deref().and_then(|ip| ip.parse().ok())
+            }
+            _ => None,
+        };
+        Self { request_id, trace_id, language, source_ip, now }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Meta {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Scope::of(parts)?.meta.clone())
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Short, and of characters that need no escaping in logs, headers or JSON.
+fn is_plain_id(id: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'=');
+    (1..=128).contains(&id.len()) && id.bytes().all(plain)
+}
+
+/// The trace the request already belongs to: X-Ray's root, else W3C's trace id.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let xray = text(headers, "x-amzn-trace-id")
+        .and_then(|value| value.split(';').find_map(|part| part.trim().strip_prefix("Root=")));
+    let w3c = || text(headers, "traceparent").and_then(|value| value.split('-').nth(1));
+    xray.or_else(w3c).filter(|id| is_plain_id(id)).map(str::to_owned)
+}
+
+fn new_id(now: Timestamp, entropy: &Entropy) -> Uuid {
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &entropy.bytes()).into_uuid()
+}

@@ -1,0 +1,18 @@
+//! What every Lambda function shares besides rules and data: configuration,
+//! clock and seed sampling, authentication, the HTTP and batch adapters.
+
+pub mod auth;
+pub mod clickhouse;
+pub mod command;
+mod deps;
+mod function;
+pub mod http;
+pub mod metrics;
+pub mod problem;
+pub mod push;
+pub mod secrets;
+pub mod tracing;
+
+pub use deps::{Clock, Deps, Entropy, Env, MissingVariable, utc_day};
+pub use function::{Context, Error, Function, LambdaEvent, run};
+pub use problem::Problem;

@@ -1,0 +1,141 @@
+//! Metrics as embedded-metric-format log lines: no network call on the hot path.
+//!
+//! Nothing is written until [`init`] was called, which only a function's `main`
+//! does; tests and the embedded stack stay silent. A metric is a struct with
+//! `#[metrics]`, handed to [`record`]: see [`HttpRequest`].
+
+use std::time::{Instant, SystemTime};
+
+use jiff::Timestamp;
+use metrique::{
+    CloseValue, InflectableEntry, RootEntry, ServiceMetrics,
+    emf::Emf,
+    unit::Millisecond,
+    unit_of_work::metrics,
+    writer::{AttachGlobalEntrySink, FormatExt, sink::FlushImmediatelyBuilder},
+};
+
+/// The namespace of every metric.
+pub const NAMESPACE: &str = "CasinoClub";
+
+/// Starts writing metrics to standard output, a line each, at once: a frozen
+/// Lambda flushes nothing later.
+pub fn init() {
+    if ServiceMetrics::is_attached() {
+        return;
+    }
+    let stream = Emf::no_validations(NAMESPACE.to_owned(), vec![vec![]])
+        .output_to_makewriter(|| std::io::stdout().lock());
+    let sink = FlushImmediatelyBuilder::new().build_boxed(stream);
+    // The handle would detach on drop; the sink lives as long as the process.
+    ServiceMetrics::attach((sink, ())).forget();
+}
+
+/// Writes one record, or nothing before [`init`].
+pub fn record<M>(metric: M)
+where
+    M: CloseValue<Closed: InflectableEntry + Send + 'static>,
+{
+    if ServiceMetrics::is_attached() {
+        // Attached just now and never detached.
+        let _ = ServiceMetrics::try_append(RootEntry::new(metric.close()));
+    }
+}
+
+/// One HTTP request: count, server errors and latency, overall and per route.
+#[metrics(emf::dimension_sets = [["stage"], ["stage", "route"]])]
+#[derive(Debug)]
+pub struct HttpRequest {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    route: String,
+    method: String,
+    /// A property to search by, not a metric.
+    status: String,
+    http_requests_total: u64,
+    /// 1 for a 5xx, so that the average is the error rate.
+    http_server_errors_total: u64,
+    #[metrics(unit = Millisecond)]
+    http_request_duration_ms: f64,
+}
+
+impl HttpRequest {
+    pub(crate) fn new(
+        at: Timestamp,
+        stage: String,
+        route: String,
+        method: String,
+        status: u16,
+        duration_ms: f64,
+    ) -> Self {
+        Self {
+            at: at.into(),
+            stage,
+            route,
+            method,
+            status: status.to_string(),
+            http_requests_total: 1,
+            http_server_errors_total: u64::from(status >= 500),
+            http_request_duration_ms: duration_ms,
+        }
+    }
+}
+
+#[metrics(emf::dimension_sets = [["successor"]])]
+struct DeprecatedCall {
+    successor: &'static str,
+    deprecated_calls_total: u64,
+}
+
+/// Counts a call of an old path.
+pub fn deprecated_call(successor: &'static str) {
+    record(DeprecatedCall { successor, deprecated_calls_total: 1 });
+}
+
+/// How long something took; the one place that reads the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "durations are the subject here")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Milliseconds since the start.
+    #[must_use]
+    pub fn elapsed_ms(self) -> f64 {
+        self.0.elapsed().as_secs_f64() * 1000.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrique::writer::format::Format;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_a_valid_embedded_metric() {
+        let request = HttpRequest::new(
+            Timestamp::from_second(1_700_000_000).unwrap(),
+            "dev".into(),
+            "/api/games/slot/spin".into(),
+            "POST".into(),
+            503,
+            12.5,
+        );
+        let mut line = Vec::new();
+        Emf::all_validations(NAMESPACE.to_owned(), vec![vec![]])
+            .format(&RootEntry::new(request.close()), &mut line)
+            .unwrap();
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_000_i64);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "CasinoClub");
+        assert_eq!(line["http_server_errors_total"], 1);
+        assert_eq!(line["http_request_duration_ms"], 12.5);
+        assert_eq!(line["route"], "/api/games/slot/spin");
+    }
+}

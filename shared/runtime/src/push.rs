@@ -1,0 +1,216 @@
+//! The way to a player's sockets: a queue in order per player, then API
+//! Gateway's `@connections`.
+
+use aws_sdk_apigatewaymanagement::{
+    error::SdkError, operation::post_to_connection::PostToConnectionError, primitives::Blob,
+};
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use domain::{Frame, PlayerId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Deps;
+
+/// Messages of one `SendMessageBatch`.
+const BATCH: usize = 10;
+
+/// A message of the push queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    pub player: PlayerId,
+    /// The journal entry behind it.
+    pub seq: u64,
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What is to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Frames for all sockets of the player, as they go out.
+    Frames(Vec<Value>),
+    /// A new socket: `sync_connected` and `initial_state`.
+    Greet { connection_id: String },
+}
+
+impl Message {
+    /// The frames of one source (`kind`) for one entry.
+    ///
+    /// # Panics
+    /// When a frame does not serialize, which is a defect.
+    #[must_use]
+    pub fn frames(player: PlayerId, seq: u64, frames: &[Frame]) -> Self {
+        let frames = frames
+            .iter()
+            .map(|frame| serde_json::to_value(frame).expect("frames serialize"))
+            .collect();
+        Self { player, seq, body: Body::Frames(frames) }
+    }
+
+    /// Tells SQS that a message sent again is the same message.
+    fn deduplication_id(&self) -> String {
+        let what = match &self.body {
+            Body::Greet { connection_id } => connection_id.as_str(),
+            Body::Frames(frames) => {
+                frames.first().and_then(|frame| frame["type"].as_str()).unwrap_or("none")
+            }
+        };
+        // The id may hold letters, digits and punctuation, 128 at most: all of these do.
+        format!("{}:{}:{what}", self.player, self.seq)
+    }
+}
+
+/// The push queue.
+#[derive(Clone)]
+pub struct Queue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+/// Messages that did not get into the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error("the push queue does not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The first that failed, by its place among the messages given.
+    #[error("the push queue refused message {index}: {reason}")]
+    Refused { index: usize, reason: String },
+}
+
+impl Queue {
+    /// The queue of `PUSH_QUEUE_URL`.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn new(deps: &Deps) -> Result<Self, crate::MissingVariable> {
+        Ok(Self {
+            client: aws_sdk_sqs::Client::new(&deps.aws),
+            url: deps.env.require("PUSH_QUEUE_URL")?.to_owned(),
+        })
+    }
+
+    /// Sends the messages, in order; those of one player arrive in order.
+    ///
+    /// # Errors
+    /// The first failure. Messages before it are in the queue; sending them again
+    /// within five minutes changes nothing.
+    ///
+    /// # Panics
+    /// When a message does not serialize, which is a defect.
+    pub async fn send(&self, messages: &[Message]) -> Result<(), QueueError> {
+        for (chunk, messages) in messages.chunks(BATCH).enumerate() {
+            let entries = messages.iter().enumerate().map(|(index, message)| {
+                SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(serde_json::to_string(message).expect("messages serialize"))
+                    .message_group_id(message.player.to_string())
+                    .message_deduplication_id(message.deduplication_id())
+                    .build()
+                    .expect("id and body are set")
+            });
+            let answer = self
+                .client
+                .send_message_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries.collect()))
+                .send()
+                .await
+                .map_err(|error| QueueError::Unavailable(Box::new(error)))?;
+            let refused = answer.failed().iter().min_by_key(|failed| failed.id());
+            if let Some(failed) = refused {
+                let index: usize = failed.id().parse().unwrap_or(0);
+                return Err(QueueError::Refused {
+                    index: chunk * BATCH + index,
+                    reason: failed.code().to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// API Gateway's `@connections`.
+#[derive(Clone)]
+pub struct Sockets {
+    client: aws_sdk_apigatewaymanagement::Client,
+}
+
+/// Whether a socket took a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    Sent,
+    /// The socket is closed (410).
+    Gone,
+}
+
+/// A frame was neither delivered nor is its socket known to be gone.
+#[derive(Debug, thiserror::Error)]
+#[error("@connections does not answer")]
+pub struct PostError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl Sockets {
+    /// The sockets behind `SOCKET_ENDPOINT`.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn new(deps: &Deps) -> Result<Self, crate::MissingVariable> {
+        let config = aws_sdk_apigatewaymanagement::config::Builder::from(&deps.aws)
+            .endpoint_url(deps.env.require("SOCKET_ENDPOINT")?)
+            .build();
+        Ok(Self { client: aws_sdk_apigatewaymanagement::Client::from_conf(config) })
+    }
+
+    /// Posts one frame.
+    ///
+    /// # Errors
+    /// Anything but delivered or gone.
+    ///
+    /// # Panics
+    /// When the frame does not serialize, which is a defect.
+    pub async fn post(
+        &self,
+        connection_id: &str,
+        frame: &impl Serialize,
+    ) -> Result<Delivery, PostError> {
+        let data = serde_json::to_vec(frame).expect("frames serialize");
+        let answer = self
+            .client
+            .post_to_connection()
+            .connection_id(connection_id)
+            .data(Blob::new(data))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Delivery::Sent),
+            Err(SdkError::ServiceError(service))
+                if matches!(service.err(), PostToConnectionError::GoneException(_)) =>
+            {
+                Ok(Delivery::Gone)
+            }
+            Err(error) => Err(PostError(Box::new(error))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_read_back_and_are_told_apart() {
+        let player = PlayerId::from_bytes([1; 16]);
+        let greet =
+            Message { player, seq: 7, body: Body::Greet { connection_id: "abc=".to_owned() } };
+        let frames = Message {
+            player,
+            seq: 7,
+            body: Body::Frames(vec![serde_json::json!({"type": "profile_update"})]),
+        };
+        for message in [&greet, &frames] {
+            let text = serde_json::to_string(message).unwrap();
+            assert_eq!(&serde_json::from_str::<Message>(&text).unwrap(), message);
+        }
+        assert_ne!(greet.deduplication_id(), frames.deduplication_id());
+    }
+}

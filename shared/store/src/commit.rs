@@ -1,0 +1,293 @@
+//! The one caller of `TransactWriteItems`.
+
+use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{
+        AttributeValue, CancellationReason, Put, ReturnConsumedCapacity,
+        ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    },
+};
+use domain::{Change, Once, Plan, PlayerId, Rejection};
+use serde::Serialize;
+
+use crate::{
+    Store,
+    error::{Error, Result},
+    item::{self, Item, Owner, Pointer},
+    keys, roster,
+};
+
+/// How a transaction ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It happened.
+    Committed,
+    /// The idempotency key was used: by an earlier attempt, or by another request.
+    Duplicate(Pointer),
+    /// A condition of the plan's own did not hold; nothing changed.
+    Refused(Rejection),
+    /// Look again: the state moved, someone else is writing, the table is busy,
+    /// or nobody knows whether it happened. The idempotency key tells.
+    Again(Cause),
+}
+
+/// Why to look again. Only the last one matters, and only for the report.
+#[derive(Debug)]
+pub enum Cause {
+    /// The state is newer than the one decided on, or another transaction holds it.
+    Moved,
+    /// Throttled, timed out, cut off or failed inside: the outcome may be unknown.
+    Unanswered(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What an item of the transaction is for: cancellation reason *i* belongs to
+/// purpose *i*.
+#[derive(Debug)]
+enum Purpose {
+    /// State or entry: fails when the version moved.
+    Version,
+    /// The idempotency pointer.
+    Once,
+    /// A name or another condition with a rejection of its own.
+    Rule(Rejection),
+    /// Cannot fail.
+    Free,
+}
+
+impl Store {
+    /// Writes the plan, all or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the request itself was wrong.
+    pub(crate) async fn commit(&self, plan: &Plan) -> Result<Outcome> {
+        let (purposes, items) = self.transaction(plan)?;
+        let answer = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Outcome::Committed),
+            Err(error) => outcome_of(error, &purposes),
+        }
+    }
+
+    fn transaction(&self, plan: &Plan) -> Result<(Vec<Purpose>, Vec<TransactWriteItem>)> {
+        let (entry, after) = (plan.entry(), plan.after());
+        let mut parts = vec![
+            (Purpose::Version, self.put_state(plan)?),
+            (Purpose::Version, self.put_new(item::encode_entry(entry)?)?),
+        ];
+        if let Some(once) = &entry.once {
+            parts.push((Purpose::Once, self.put_pointer(entry.player, entry.seq, once)?));
+        }
+        for change in plan.changes() {
+            parts.push(self.put_change(after.id, change)?);
+        }
+        Ok(parts
+            .into_iter()
+            .map(|(purpose, put)| (purpose, TransactWriteItem::builder().put(put).build()))
+            .unzip())
+    }
+
+    fn put_state(&self, plan: &Plan) -> Result<Put> {
+        let before = plan.entry().seq - 1;
+        let put = Put::builder()
+            .table_name(&*self.table)
+            .set_item(Some(item::encode_state(plan.after())?));
+        if before == 0 {
+            return build(put.condition_expression("attribute_not_exists(pk)"));
+        }
+        build(
+            put.condition_expression("#version = :before")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":before", AttributeValue::N(before.to_string())),
+        )
+    }
+
+    fn put_pointer(&self, player: PlayerId, seq: u64, once: &Once) -> Result<Put> {
+        let pointer = Pointer { player, seq, request_hash: once.request_hash.clone() };
+        build(
+            Put::builder()
+                .table_name(&*self.table)
+                .set_item(Some(item::encode(keys::once(player, &once.key), "once", pointer)?))
+                .condition_expression("attribute_not_exists(pk)")
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                ),
+        )
+    }
+
+    fn put_change(&self, player: PlayerId, change: &Change) -> Result<(Purpose, Put)> {
+        let owner = Owner { player };
+        Ok(match change {
+            Change::ReserveSiteId { site_id } => (
+                Purpose::Rule(Rejection::SiteIdTaken),
+                self.put_new(item::encode(keys::site(site_id), "site", owner)?)?,
+            ),
+            Change::ReserveNickname { nickname } => (
+                Purpose::Rule(Rejection::NicknameTaken),
+                self.put_new(item::encode(keys::nickname(nickname), "nickname", owner)?)?,
+            ),
+            Change::StoreCredential { password_hash } => {
+                let body = crate::login::Credential { password_hash: password_hash.0.clone() };
+                (
+                    Purpose::Free,
+                    self.put(item::encode(keys::credential(player), "credential", body)?)?,
+                )
+            }
+            Change::OpenSession { session, expires_at } => {
+                #[derive(Serialize)]
+                struct Session {
+                    generation: u32,
+                    expires_at: i64,
+                }
+                let body = Session { generation: 1, expires_at: expires_at.as_second() };
+                (
+                    Purpose::Free,
+                    self.put(item::encode(keys::session(player, *session), "session", body)?)?,
+                )
+            }
+            Change::Enroll => {
+                let address = keys::roster(roster::shard(player), player);
+                (Purpose::Free, self.put(item::encode(address, "roster", owner)?)?)
+            }
+        })
+    }
+
+    fn put_new(&self, item: Item) -> Result<Put> {
+        build(
+            Put::builder()
+                .table_name(&*self.table)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(pk)"),
+        )
+    }
+
+    fn put(&self, item: Item) -> Result<Put> {
+        build(Put::builder().table_name(&*self.table).set_item(Some(item)))
+    }
+}
+
+fn build(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<Put> {
+    put.build().map_err(|error| Error::Refused(Box::new(error)))
+}
+
+fn outcome_of(error: SdkError<TransactWriteItemsError>, purposes: &[Purpose]) -> Result<Outcome> {
+    let canceled = match &error {
+        SdkError::ServiceError(service) => match service.err() {
+            TransactWriteItemsError::TransactionCanceledException(canceled) => {
+                Some(canceled.cancellation_reasons().to_vec())
+            }
+            TransactWriteItemsError::ResourceNotFoundException(_)
+            | TransactWriteItemsError::IdempotentParameterMismatchException(_) => {
+                return Err(Error::Refused(Box::new(error)));
+            }
+            other
+                if matches!(
+                    other.code(),
+                    Some("ValidationException" | "AccessDeniedException")
+                ) =>
+            {
+                return Err(Error::Refused(Box::new(error)));
+            }
+            _ => None,
+        },
+        SdkError::ConstructionFailure(_) => return Err(Error::Refused(Box::new(error))),
+        _ => None,
+    };
+    let Some(reasons) = canceled else {
+        return Ok(Outcome::Again(Cause::Unanswered(Box::new(error))));
+    };
+    match outcome_of_reasons(&reasons, purposes)? {
+        Some(outcome) => Ok(outcome),
+        None => Err(Error::Refused(Box::new(error))),
+    }
+}
+
+/// What the reasons of a cancelled transaction amount to; `None` when they name
+/// nothing that can be helped.
+///
+/// The idempotency pointer goes first: if the key was used, then the state has
+/// moved as well, and the stored answer is the truth. A rule goes before the
+/// version: a taken name stays taken.
+fn outcome_of_reasons(
+    reasons: &[CancellationReason],
+    purposes: &[Purpose],
+) -> Result<Option<Outcome>> {
+    let mut rule = None;
+    let mut again = None;
+    for (reason, purpose) in reasons.iter().zip(purposes) {
+        match (reason.code(), purpose) {
+            (Some("ConditionalCheckFailed"), Purpose::Once) => {
+                return Ok(Some(match reason.item() {
+                    Some(found) => Outcome::Duplicate(item::decode(found.clone())?),
+                    None => Outcome::Again(Cause::Moved),
+                }));
+            }
+            (Some("ConditionalCheckFailed"), Purpose::Rule(rejection)) => {
+                rule.get_or_insert(Outcome::Refused(rejection.clone()));
+            }
+            (Some("ConditionalCheckFailed"), Purpose::Version)
+            | (Some("TransactionConflict"), _) => {
+                again.get_or_insert(Outcome::Again(Cause::Moved));
+            }
+            (Some(code @ ("ThrottlingError" | "ProvisionedThroughputExceeded")), _) => {
+                again.get_or_insert(Outcome::Again(Cause::Unanswered(code.into())));
+            }
+            _ => {}
+        }
+    }
+    Ok(rule.or(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(code: &str) -> CancellationReason {
+        CancellationReason::builder().code(code).build()
+    }
+
+    fn used_key() -> CancellationReason {
+        let pointer =
+            Pointer { player: PlayerId::from_bytes([1; 16]), seq: 7, request_hash: "h".to_owned() };
+        let item = item::encode(keys::socket("x"), "once", pointer).expect("encodes");
+        CancellationReason::builder().code("ConditionalCheckFailed").set_item(Some(item)).build()
+    }
+
+    fn purposes() -> [Purpose; 4] {
+        [Purpose::Version, Purpose::Version, Purpose::Once, Purpose::Rule(Rejection::SiteIdTaken)]
+    }
+
+    #[test]
+    fn every_cancellation_has_its_outcome() {
+        let failed = "ConditionalCheckFailed";
+        let cases = [
+            (vec![reason(failed), reason(failed), used_key(), reason("None")], "Duplicate"),
+            (vec![reason(failed), reason("None"), used_key(), reason(failed)], "Duplicate"),
+            (vec![reason(failed), reason("None"), reason("None"), reason("None")], "Moved"),
+            (
+                vec![reason("TransactionConflict"), reason("None"), reason("None"), reason("None")],
+                "Moved",
+            ),
+            (vec![reason("None"), reason("None"), reason("None"), reason(failed)], "SiteIdTaken"),
+            (vec![reason(failed), reason("None"), reason("None"), reason(failed)], "SiteIdTaken"),
+            (
+                vec![reason("ThrottlingError"), reason("None"), reason("None"), reason("None")],
+                "Unanswered",
+            ),
+            (
+                vec![reason("ValidationError"), reason("None"), reason("None"), reason("None")],
+                "None",
+            ),
+        ];
+        for (reasons, expected) in cases {
+            let outcome = outcome_of_reasons(&reasons, &purposes()).expect("decodes");
+            assert!(format!("{outcome:?}").contains(expected), "{reasons:?} gave {outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Load, decide, commit: the only way a player changes.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
+use domain::{Answer, Entry, Once, OnceKey, Plan, Player, PlayerId, Rejection};
+
+use crate::{
+    Store,
+    commit::{Cause, Outcome},
+    error::{Error, Result, classify},
+    item::{self, Item, Pointer},
+    keys::{self, Address},
+};
+
+/// How often a command is decided anew before the caller is told to come back.
+const ATTEMPTS: u32 = 12;
+
+/// What a rule decided, and the answer that goes with it.
+pub struct Decision {
+    pub plan: Plan,
+    /// `None` for scheduled work, which answers nobody.
+    pub answer: Option<Answer>,
+}
+
+/// The entry of a command, written now or long ago.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub entry: Entry,
+    /// Whether the command had happened before this call.
+    pub replayed: bool,
+}
+
+impl Store {
+    /// Carries out a command on an existing player, once.
+    ///
+    /// Loads state and idempotency pointer in one round trip; answers from the
+    /// journal if the key was used; otherwise lets `decide` make a plan and
+    /// commits it in one transaction. When the state moved meanwhile, or the
+    /// outcome is unknown, it loads again: the pointer tells whether it happened,
+    /// so nothing is guessed and nothing is done twice.
+    ///
+    /// # Errors
+    /// What `decide` rejects, [`Error::KeyReused`], [`Error::PlayerNotFound`],
+    /// [`Error::Contended`], [`Error::Unavailable`].
+    pub async fn execute(
+        &self,
+        player: PlayerId,
+        once: Once,
+        mut decide: impl FnMut(&Player) -> Result<Decision, Rejection>,
+    ) -> Result<Receipt> {
+        let receipt = self.execute_if(player, once, |state| decide(state).map(Some)).await?;
+        Ok(receipt.expect("a decision was made"))
+    }
+
+    /// As [`Store::execute`] for a command that may find nothing to do: then
+    /// `decide` says `None`, and so does this.
+    ///
+    /// # Errors
+    /// As [`Store::execute`].
+    pub async fn execute_if(
+        &self,
+        player: PlayerId,
+        once: Once,
+        mut decide: impl FnMut(&Player) -> Result<Option<Decision>, Rejection>,
+    ) -> Result<Option<Receipt>> {
+        self.run(player, once, |state| {
+            let state = state.ok_or(Error::PlayerNotFound(player))?;
+            Ok(decide(&state)?)
+        })
+        .await
+    }
+
+    /// Carries out a command that creates its player, once.
+    ///
+    /// # Errors
+    /// As [`Store::execute`], besides [`Error::PlayerNotFound`].
+    pub async fn create(
+        &self,
+        player: PlayerId,
+        once: Once,
+        mut decide: impl FnMut() -> Result<Decision, Rejection>,
+    ) -> Result<Receipt> {
+        let receipt = self.run(player, once, |_| Ok(Some(decide()?))).await?;
+        Ok(receipt.expect("a decision was made"))
+    }
+
+    async fn run(
+        &self,
+        player: PlayerId,
+        once: Once,
+        mut decide: impl FnMut(Option<Player>) -> Result<Option<Decision>>,
+    ) -> Result<Option<Receipt>> {
+        let mut cause = Cause::Moved;
+        for attempt in 0..ATTEMPTS {
+            let loaded = self.load(player, &once.key).await?;
+            if let Some(pointer) = loaded.pointer {
+                return self.replay(pointer, &once).await.map(Some);
+            }
+            let Some(Decision { plan, answer }) = decide(loaded.player)? else { return Ok(None) };
+            let plan = plan.sealed(Some(once.clone()), answer);
+            match self.commit(&plan).await? {
+                Outcome::Committed => {
+                    return Ok(Some(Receipt { entry: plan.entry().clone(), replayed: false }));
+                }
+                Outcome::Duplicate(pointer) => return self.replay(pointer, &once).await.map(Some),
+                Outcome::Refused(rejection) => return Err(rejection.into()),
+                Outcome::Again(why) => {
+                    tracing::debug!(%player, attempt, ?why, "deciding again");
+                    cause = why;
+                }
+            }
+            tokio::time::sleep(backoff(&once.request_hash, player, attempt)).await;
+        }
+        // The last attempt's outcome may be unknown: look once more before giving up.
+        if let Some(pointer) = self.load(player, &once.key).await?.pointer {
+            return self.replay(pointer, &once).await.map(Some);
+        }
+        Err(match cause {
+            Cause::Moved => Error::Contended { attempts: ATTEMPTS },
+            Cause::Unanswered(source) => Error::Unavailable(source),
+        })
+    }
+
+    async fn replay(&self, pointer: Pointer, once: &Once) -> Result<Receipt> {
+        if pointer.request_hash != once.request_hash {
+            return Err(Error::KeyReused);
+        }
+        let entry = self.entry(pointer.player, pointer.seq).await?;
+        Ok(Receipt { entry, replayed: true })
+    }
+
+    async fn entry(&self, player: PlayerId, seq: u64) -> Result<Entry> {
+        let address = keys::entry(player, seq);
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&*self.table)
+            .set_key(Some(address.key()))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(classify)?;
+        let item = answer.item.ok_or_else(|| Error::Corrupt {
+            pk: address.pk,
+            sk: address.sk,
+            source: "an idempotency pointer leads to no entry".into(),
+        })?;
+        item::decode_entry(item)
+    }
+
+    async fn load(&self, player: PlayerId, key: &OnceKey) -> Result<Loaded> {
+        let mut loaded = Loaded { player: None, pointer: None };
+        for item in self.get(&[keys::state(player), keys::once(player, key)]).await? {
+            if item::sk(&item) == Some(keys::STATE) {
+                loaded.player = Some(item::decode_state(item)?);
+            } else {
+                loaded.pointer = Some(item::decode(item)?);
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// The items that exist at these addresses, in any order: one strongly
+    /// consistent round trip unless the table leaves some out.
+    pub(crate) async fn get(&self, addresses: &[Address]) -> Result<Vec<Item>> {
+        let mut found = Vec::new();
+        let mut wanted: Vec<_> = addresses.iter().map(Address::key).collect();
+        for attempt in 0..ATTEMPTS {
+            let keys = KeysAndAttributes::builder()
+                .set_keys(Some(std::mem::take(&mut wanted)))
+                .consistent_read(true)
+                .build()
+                .map_err(|error| Error::Refused(Box::new(error)))?;
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&*self.table, keys)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(classify)?;
+            found.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
+            wanted.extend(
+                answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, keys)| keys.keys),
+            );
+            if wanted.is_empty() {
+                return Ok(found);
+            }
+            tokio::time::sleep(Duration::from_millis(10 << attempt.min(5))).await;
+        }
+        Err(Error::Unavailable("the table left keys unread".into()))
+    }
+}
+
+struct Loaded {
+    player: Option<Player>,
+    pointer: Option<Pointer>,
+}
+
+/// Full jitter, spread by what differs between two requests of one player, so
+/// that a run with the same requests waits the same.
+fn backoff(request_hash: &str, player: PlayerId, attempt: u32) -> Duration {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (request_hash, player, attempt).hash(&mut hasher);
+    let ceiling_millis = 4_u64 << attempt.min(6);
+    Duration::from_micros(hasher.finish() % (ceiling_millis * 1_000))
+}

@@ -1,0 +1,63 @@
+//! The table: the only user of the DynamoDB SDK.
+//!
+//! [`Store::execute`] is how anything changes: load, decide, commit, with every
+//! outcome of the transaction named. [`Store::open`] is how a screen reads: one
+//! query, never older than the caller's last write.
+
+mod commit;
+mod error;
+mod execute;
+mod item;
+mod keys;
+mod login;
+mod roster;
+mod socket;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::Client;
+
+pub use error::{Error, Result};
+pub use execute::{Decision, Receipt};
+pub use item::decode_entry;
+pub use login::Login;
+pub use roster::SHARDS as ROSTER_SHARDS;
+pub use socket::{Connection, Ticket};
+pub use view::Opened;
+
+/// The table, through one client.
+#[derive(Clone)]
+pub struct Store {
+    client: Client,
+    table: Arc<str>,
+}
+
+impl Store {
+    /// The table `table` of the account that `config` names.
+    ///
+    /// One attempt may take a second and a call three, so that a handler learns
+    /// of an unknown outcome while it still has time to look it up.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: &str) -> Self {
+        let config = aws_sdk_dynamodb::config::Builder::from(config)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(Duration::from_secs(1))
+                    .operation_timeout(Duration::from_secs(3))
+                    .build(),
+            )
+            .build();
+        Self { client: Client::from_conf(config), table: table.into() }
+    }
+
+    /// Whether the table answers: one small read.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn ping(&self) -> Result<()> {
+        self.get(&[keys::probe()]).await.map(drop)
+    }
+}

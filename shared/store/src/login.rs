@@ -1,0 +1,59 @@
+//! Who logs in.
+
+use domain::{Player, PlayerId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Store,
+    error::Result,
+    item::{self, Owner},
+    keys,
+};
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Credential {
+    pub password_hash: String,
+}
+
+/// What a login is checked against. No `Debug`: it holds a password hash.
+pub struct Login {
+    pub player: Player,
+    /// argon2id, PHC string.
+    pub password_hash: String,
+}
+
+impl Store {
+    /// The player with this site id, or else with this nickname, and their
+    /// password hash; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn login(&self, name: &str) -> Result<Option<Login>> {
+        let mut by_site = None;
+        let mut by_nickname = None;
+        for found in self.get(&[keys::site(name), keys::nickname(name)]).await? {
+            let is_site = item::sk(&found) == Some("SITE");
+            let owner: Owner = item::decode(found)?;
+            if is_site { by_site = Some(owner.player) } else { by_nickname = Some(owner.player) }
+        }
+        match by_site.or(by_nickname) {
+            Some(player) => self.login_of(player).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn login_of(&self, id: PlayerId) -> Result<Option<Login>> {
+        let mut player = None;
+        let mut credential: Option<Credential> = None;
+        for found in self.get(&[keys::state(id), keys::credential(id)]).await? {
+            if item::sk(&found) == Some(keys::STATE) {
+                player = Some(item::decode_state(found)?);
+            } else {
+                credential = Some(item::decode(found)?);
+            }
+        }
+        Ok(player
+            .zip(credential)
+            .map(|(player, credential)| Login { player, password_hash: credential.password_hash }))
+    }
+}

@@ -1,0 +1,54 @@
+//! All players, for scheduled work: a few partitions of their own, so that
+//! nobody scans the journal.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use domain::PlayerId;
+
+use crate::{
+    Store,
+    error::{Result, classify},
+    item::{self, Item, Owner},
+    keys,
+};
+
+/// Partitions the roster is spread over.
+pub const SHARDS: u8 = 16;
+
+/// The partition of a player: the last byte of the id, which is random.
+pub fn shard(player: PlayerId) -> u8 {
+    player.uuid().as_bytes()[15] % SHARDS
+}
+
+/// Where a page of the roster ended.
+pub struct Bookmark(Item);
+
+impl Store {
+    /// A page of the players of a partition, and where to go on.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn roster(
+        &self,
+        shard: u8,
+        from: Option<Bookmark>,
+    ) -> Result<(Vec<PlayerId>, Option<Bookmark>)> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(keys::roster_pk(shard)))
+            .set_exclusive_start_key(from.map(|Bookmark(key)| key))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(classify)?;
+        let players = answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|found| item::decode::<Owner>(found).map(|owner| owner.player))
+            .collect::<Result<_>>()?;
+        Ok((players, answer.last_evaluated_key.map(Bookmark)))
+    }
+}

@@ -1,0 +1,195 @@
+//! Tickets and connections. Nothing of value is lost with them, so they expire.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, ReturnValue};
+use domain::PlayerId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Store,
+    error::{Result, classify},
+    item::{self, Item, Owner},
+    keys,
+};
+
+/// API Gateway closes a socket after two hours; its item may go a little later.
+const CONNECTION_LIFE: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
+
+/// The right to open one socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ticket {
+    pub player: PlayerId,
+    /// Epoch seconds.
+    pub expires_at: i64,
+}
+
+/// An open socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Connection {
+    pub connection_id: String,
+    pub connected_at: Timestamp,
+    /// The state's version in the `initial_state` that was sent; `None` before.
+    /// Frames up to it are not sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub greeted_seq: Option<u64>,
+    /// Epoch seconds.
+    pub expires_at: i64,
+}
+
+impl Store {
+    /// Stores a ticket.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn put_ticket(&self, ticket_id: &str, ticket: &Ticket) -> Result<()> {
+        self.put_item(item::encode(keys::ticket(ticket_id), "ticket", ticket)?).await
+    }
+
+    /// Uses a ticket up: of any number of takers at once, one gets it.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn take_ticket(&self, ticket_id: &str, now: Timestamp) -> Result<Option<PlayerId>> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&*self.table)
+            .set_key(Some(keys::ticket(ticket_id).key()))
+            .return_values(ReturnValue::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(classify)?;
+        let Some(found) = answer.attributes else { return Ok(None) };
+        let ticket: Ticket = item::decode(found)?;
+        Ok((ticket.expires_at > now.as_second()).then_some(ticket.player))
+    }
+
+    /// Remembers an open socket: first whose it is, then that the player has it,
+    /// so that a socket that is found can always be forgotten.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn connect(
+        &self,
+        player: PlayerId,
+        connection_id: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        #[derive(Serialize)]
+        struct Socket {
+            player: PlayerId,
+            expires_at: i64,
+        }
+        let expires_at = now.checked_add(CONNECTION_LIFE).unwrap_or(now).as_second();
+        let socket = Socket { player, expires_at };
+        self.put_item(item::encode(keys::socket(connection_id), "socket", socket)?).await?;
+        self.put_item(connection_item(
+            player,
+            &Connection {
+                connection_id: connection_id.to_owned(),
+                connected_at: now,
+                greeted_seq: None,
+                expires_at,
+            },
+        )?)
+        .await
+    }
+
+    /// Remembers which state a socket was greeted with. A socket that has gone
+    /// meanwhile stays forgotten.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn greeted(&self, player: PlayerId, connection_id: &str, seq: u64) -> Result<()> {
+        use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&*self.table)
+            .set_key(Some(keys::connection(player, connection_id).key()))
+            .update_expression("SET greeted_seq = :seq")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":seq", AttributeValue::N(seq.to_string()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(service))
+                if matches!(service.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(classify(error)),
+        }
+    }
+
+    /// Whose socket it is.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn owner(&self, connection_id: &str) -> Result<Option<PlayerId>> {
+        let found = self.get(&[keys::socket(connection_id)]).await?.pop();
+        Ok(found.map(item::decode::<Owner>).transpose()?.map(|owner| owner.player))
+    }
+
+    /// The player's open sockets.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn connections(&self, player: PlayerId) -> Result<Vec<Connection>> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(keys::player(player)))
+            .expression_attribute_values(
+                ":prefix",
+                AttributeValue::S(keys::CONNECTION_PREFIX.to_owned()),
+            )
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(classify)?;
+        answer.items.unwrap_or_default().into_iter().map(item::decode).collect()
+    }
+
+    /// Forgets a socket, and only that one.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn forget(&self, player: PlayerId, connection_id: &str) -> Result<()> {
+        for address in [keys::connection(player, connection_id), keys::socket(connection_id)] {
+            self.client
+                .delete_item()
+                .table_name(&*self.table)
+                .set_key(Some(address.key()))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await
+                .map_err(classify)?;
+        }
+        Ok(())
+    }
+
+    async fn put_item(&self, item: Item) -> Result<()> {
+        self.client
+            .put_item()
+            .table_name(&*self.table)
+            .set_item(Some(item))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(classify)?;
+        Ok(())
+    }
+}
+
+fn connection_item(player: PlayerId, connection: &Connection) -> Result<Item> {
+    item::encode(keys::connection(player, &connection.connection_id), "connection", connection)
+}

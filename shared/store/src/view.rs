@@ -1,0 +1,161 @@
+//! Reads: the state alone, or everything a screen needs in one query.
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnConsumedCapacity},
+};
+use domain::{Entry, Player, PlayerId, stats::Stats};
+
+use crate::{
+    Store,
+    error::{Error, Result, classify},
+    item::{self, Item},
+    keys,
+};
+
+/// Items of the screen query: views, state and the newest entries. The
+/// projections keep what must be folded shorter than this.
+const PAGE: i32 = 24;
+
+/// A player with views that are as new as the state.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub player: Player,
+    pub stats: Stats,
+    /// What the stored statistics had folded in; the rest was folded just now.
+    pub stored_seq: u64,
+}
+
+impl Store {
+    /// The player's state, strongly consistent.
+    ///
+    /// # Errors
+    /// [`Error::PlayerNotFound`], [`Error::Unavailable`].
+    pub async fn player(&self, id: PlayerId) -> Result<Player> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&*self.table)
+            .set_key(Some(keys::state(id).key()))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(classify)?;
+        item::decode_state(answer.item.ok_or(Error::PlayerNotFound(id))?)
+    }
+
+    /// The player's state and views, folded up to it: never older than the
+    /// caller's last write, in one round trip as long as the projections keep up.
+    ///
+    /// A player's items are read in descending order (views, state, entries from
+    /// the newest), each consistent; an entry written during the read is newer
+    /// than the state and is left for the next time.
+    ///
+    /// # Errors
+    /// [`Error::PlayerNotFound`], [`Error::Unavailable`].
+    pub async fn open(&self, id: PlayerId) -> Result<Opened> {
+        let mut player: Option<Player> = None;
+        let mut stats = Stats::default();
+        let mut tail: Vec<Entry> = Vec::new();
+        let mut start = None;
+        loop {
+            let (items, next) =
+                self.page(id, keys::ENTRY_PREFIX, keys::AFTER_ALL, false, PAGE, start).await?;
+            for found in items {
+                match item::sk(&found) {
+                    Some(keys::STATS_VIEW) => stats = item::decode(found)?,
+                    Some(keys::STATE) => player = Some(item::decode_state(found)?),
+                    _ => tail.push(item::decode_entry(found)?),
+                }
+            }
+            let reached = tail.last().is_some_and(|oldest| oldest.seq <= stats.applied_seq + 1);
+            if reached || next.is_none() {
+                break;
+            }
+            start = next;
+        }
+        let player = player.ok_or(Error::PlayerNotFound(id))?;
+        let stored_seq = stats.applied_seq;
+        for entry in tail.iter().rev().filter(|entry| entry.seq <= player.version) {
+            stats.fold(entry);
+        }
+        Ok(Opened { player, stats, stored_seq })
+    }
+
+    /// Up to `limit` entries after `seq`, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn entries_after(&self, id: PlayerId, seq: u64, limit: i32) -> Result<Vec<Entry>> {
+        let from = keys::entry_sk(seq.saturating_add(1));
+        let (items, _) = self.page(id, &from, keys::AFTER_ENTRIES, true, limit, None).await?;
+        items.into_iter().map(item::decode_entry).collect()
+    }
+
+    /// Up to `limit` entries before `seq`, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn entries_before(&self, id: PlayerId, seq: u64, limit: i32) -> Result<Vec<Entry>> {
+        let to = keys::entry_sk(seq.saturating_sub(1));
+        let (items, _) = self.page(id, keys::ENTRY_PREFIX, &to, false, limit, None).await?;
+        items.into_iter().map(item::decode_entry).collect()
+    }
+
+    /// Stores statistics, unless newer ones are there already.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn save_stats(&self, id: PlayerId, stats: &Stats) -> Result<()> {
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&*self.table)
+            .set_item(Some(item::encode_stats(id, stats)?))
+            .condition_expression("attribute_not_exists(pk) OR applied_seq < :seq")
+            .expression_attribute_values(":seq", AttributeValue::N(stats.applied_seq.to_string()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(service))
+                if matches!(service.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(classify(error)),
+        }
+    }
+
+    /// One page of a player's items with sort keys from `from` to `to`.
+    async fn page(
+        &self,
+        id: PlayerId,
+        from: &str,
+        to: &str,
+        forward: bool,
+        limit: i32,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>)> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", AttributeValue::S(keys::player(id)))
+            .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
+            .scan_index_forward(forward)
+            .consistent_read(true)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(classify)?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+}
