@@ -1,0 +1,47 @@
+//! From the invite code to the first purchase, on one socket.
+
+use serde_json::{Value, json};
+use tests::Target;
+
+#[tokio::test]
+async fn a_player_signs_up_plays_buys_and_sees_it_all_live() {
+    let target = Target::start().await;
+    let player = target.player().await;
+
+    let mut socket = player.socket().await;
+    assert_eq!(socket.next().await["type"], "sync_connected");
+    let state = socket.next().await;
+    assert_eq!(state["type"], "initial_state");
+    assert_eq!(state["data"]["profile"]["gold_balance"], 1000);
+    let start = state["seq"].as_u64().expect("a seq");
+
+    let claim = player.claim().await.ok();
+    assert_eq!(claim["awarded"], json!({ "gold": 1123, "xp": 55 }));
+    let mut balance = 2123;
+    for number in 1..=3 {
+        let round = player.spin(10, &format!("spin-{number}")).send().await.ok();
+        balance += round["win_gold"].as_i64().expect("gold") - 10;
+        assert_eq!(round["gold_balance"], balance);
+    }
+    let bought = player.buy("neon_frame", 1, "buy-1").send().await.ok();
+    assert_eq!(
+        (&bought["status"], &bought["gold_balance"]),
+        (&json!("success"), &json!(balance - 300))
+    );
+
+    let last = start + 5;
+    socket.until_frame(|frame| frame["type"] == "stats_update" && frame["seq"] == last).await;
+    let seen = |seq: u64| -> Vec<&str> {
+        let of = socket.frames.iter().filter(|f| f["seq"] == seq && f["type"] != "stats_update");
+        of.filter_map(|frame| frame["type"].as_str()).collect()
+    };
+    assert_eq!(seen(start + 1), ["profile_update", "reward_granted", "streak_update"]);
+    for round in 2..=4 {
+        assert_eq!(seen(start + round), ["profile_update", "game_update"]);
+    }
+    assert_eq!(seen(last), ["profile_update", "purchase_update"]);
+    assert!(socket.frames.iter().all(|frame: &Value| frame["user_id"] == player.id.as_str()));
+
+    let stats = player.api.get("/api/users/stats").await.ok();
+    assert_eq!(stats["total_games_played"], 3);
+}

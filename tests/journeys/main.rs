@@ -1,0 +1,3 @@
+//! The product as its users meet it: one file per resource, and whole days.
+
+mod first_day;

@@ -1,0 +1,90 @@
+//! A client on the socket.
+
+use futures::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+use crate::DEADLINE;
+
+/// An open socket and every frame it has received.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// In the order of arrival.
+    pub frames: Vec<Value>,
+}
+
+impl Socket {
+    /// Opens `url` with a ticket.
+    ///
+    /// # Panics
+    /// When the handshake is refused.
+    pub async fn open(url: &str, ticket: &str) -> Self {
+        let (stream, _) =
+            connect_async(format!("{url}?ticket={ticket}")).await.expect("the socket opens");
+        Self { stream, frames: Vec::new() }
+    }
+
+    /// Opens `url` with a ticket, and says which HTTP status refused it.
+    pub async fn refused(url: &str, ticket: &str) -> Option<u16> {
+        match connect_async(format!("{url}?ticket={ticket}")).await {
+            Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {
+                Some(answer.status().as_u16())
+            }
+            _ => None,
+        }
+    }
+
+    /// Sends a message.
+    ///
+    /// # Panics
+    /// When the socket is closed.
+    pub async fn send(&mut self, message: &Value) {
+        self.stream.send(Message::text(message.to_string())).await.expect("the socket is open");
+    }
+
+    /// The next frame.
+    ///
+    /// # Panics
+    /// When none comes in time, or the socket closes.
+    pub async fn next(&mut self) -> Value {
+        loop {
+            let message = tokio::time::timeout(DEADLINE, self.stream.next())
+                .await
+                .unwrap_or_else(|_| panic!("no frame in time; so far: {:#?}", self.frames))
+                .expect("the socket is open")
+                .expect("the socket is sound");
+            if let Message::Text(text) = message {
+                let frame: Value = serde_json::from_str(&text).expect("frames are JSON");
+                self.frames.push(frame.clone());
+                return frame;
+            }
+        }
+    }
+
+    /// Reads on to the next frame of a type.
+    pub async fn until(&mut self, frame_type: &str) -> Value {
+        loop {
+            let frame = self.next().await;
+            if frame["type"] == frame_type {
+                return frame;
+            }
+        }
+    }
+
+    /// Reads on until a frame fits.
+    pub async fn until_frame(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let frame = self.next().await;
+            if fits(&frame) {
+                return frame;
+            }
+        }
+    }
+
+    /// Leaves, properly.
+    pub async fn close(mut self) {
+        // Whether the other side is still there does not matter to who leaves.
+        let _ = self.stream.close(None).await;
+    }
+}
