@@ -62,6 +62,16 @@ impl Socket {
         }
     }
 
+    /// The next frame, however long it takes; `None` when the socket has closed.
+    pub async fn next_or_end(&mut self) -> Option<Value> {
+        while let Some(Ok(message)) = self.stream.next().await {
+            if let Message::Text(text) = message {
+                return serde_json::from_str(&text).ok();
+            }
+        }
+        None
+    }
+
     /// Reads on to the next frame of a type.
     pub async fn until(&mut self, frame_type: &str) -> Value {
         loop {

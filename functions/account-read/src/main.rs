@@ -1,6 +1,6 @@
 //! The `account-read` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(account_read::function).await
 }

@@ -1,6 +1,6 @@
 //! The `auth-login` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(auth_login::function).await
 }

@@ -1,6 +1,6 @@
 //! The `auth-signup` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(auth_signup::function).await
 }

@@ -1,6 +1,6 @@
 //! The `fairness` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(fairness::function).await
 }

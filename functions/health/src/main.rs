@@ -1,6 +1,6 @@
 //! The `health` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(health::function).await
 }

@@ -1,6 +1,6 @@
 //! The `olap-load` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(olap_load::function).await
 }

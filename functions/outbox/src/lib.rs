@@ -4,16 +4,21 @@
 //! least once: what is not known to have arrived comes back from the entry that
 //! failed on, and consumers know an event by `(user_id, seq)`.
 
+use std::collections::BTreeMap;
+
 use aws_lambda_events::{
     dynamodb::{Event, EventRecord},
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
 use aws_sdk_kinesis::{primitives::Blob, types::PutRecordsRequestEntry};
-use domain::Entry;
+use domain::{Entry, PlayerId};
 use runtime::{
     Deps, Function,
     push::{Message, Queue, QueueError},
 };
+
+/// Entries of one push message: far below what SQS takes.
+const LONGEST_BURST: usize = 50;
 
 /// Builds the function.
 ///
@@ -104,18 +109,38 @@ impl Outbox {
     }
 
     async fn push(&self, entries: &[Entry]) -> Result<(), Stopped> {
-        let messages: Vec<_> = entries
-            .iter()
-            .map(|entry| Message::frames(entry.player, entry.seq, &domain::frames(entry)))
-            .collect();
+        let (firsts, messages): (Vec<_>, Vec<_>) = messages(entries).into_iter().unzip();
         self.push.send(&messages).await.map_err(|error| {
             let index = match &error {
-                QueueError::Refused { index, .. } => *index,
+                QueueError::Refused { index, .. } => firsts[*index],
                 QueueError::Unavailable(_) => 0,
             };
             Stopped { index, cause: Box::new(error) }
         })
     }
+}
+
+/// A burst of one player's entries travels as one message, so that a busy player
+/// costs no more than a quiet one. Each message comes with the index of its first
+/// entry.
+fn messages(entries: &[Entry]) -> Vec<(usize, Message)> {
+    let mut bursts: Vec<(usize, Vec<&Entry>)> = Vec::new();
+    let mut open: BTreeMap<PlayerId, usize> = BTreeMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let burst =
+            open.get(&entry.player).copied().filter(|&at| bursts[at].1.len() < LONGEST_BURST);
+        if let Some(at) = burst {
+            bursts[at].1.push(entry);
+        } else {
+            open.insert(entry.player, bursts.len());
+            bursts.push((index, vec![entry]));
+        }
+    }
+    let message = |burst: &[&Entry]| {
+        let frames: Vec<_> = burst.iter().flat_map(|entry| domain::frames(entry)).collect();
+        Message::frames(burst[0].player, &frames)
+    };
+    bursts.into_iter().map(|(first, burst)| (first, message(&burst))).collect()
 }
 
 /// The entries up to the first record that is none.

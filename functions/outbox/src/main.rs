@@ -1,6 +1,6 @@
 //! The `outbox` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(outbox::function).await
 }

@@ -78,8 +78,7 @@ impl Projections {
         // The frame first: if the view were stored and the frame were not sent,
         // nothing would bring this back. A frame sent twice is known by its `seq`.
         let frame = domain::stats_frame(player, &opened.stats, opened.player.updated_at);
-        let seq = opened.stats.applied_seq;
-        self.push.send(&[Message::frames(player, seq, &[frame])]).await?;
+        self.push.send(&[Message::frames(player, &[frame])]).await?;
         Ok(self.store.save_stats(player, &opened.stats).await?)
     }
 }

@@ -81,14 +81,12 @@ impl Push {
     }
 
     async fn deliver(&self, body: &str) -> Result<(), Error> {
-        let Message { player, seq, body } = serde_json::from_str(body)?;
+        let Message { player, body } = serde_json::from_str(body)?;
         let connections = self.store.connections(player).await?;
         match body {
             Body::Frames(frames) => {
-                let greeted = connections.iter().filter(|connection| {
-                    connection.greeted_seq.is_some_and(|greeted| greeted < seq)
-                });
-                let sending = greeted.map(|connection| self.send(player, connection, &frames));
+                let sending =
+                    connections.iter().map(|connection| self.send(player, connection, &frames));
                 try_join_all(sending).await?;
             }
             Body::Greet { connection_id } => {
@@ -101,13 +99,16 @@ impl Push {
         Ok(())
     }
 
+    /// Sends what the socket's `initial_state` did not hold already. A socket that
+    /// was not greeted yet gets nothing: its `initial_state` will hold it all.
     async fn send(
         &self,
         player: PlayerId,
         connection: &Connection,
         frames: &[Value],
     ) -> Result<(), Error> {
-        for frame in frames {
+        let Some(greeted) = connection.greeted_seq else { return Ok(()) };
+        for frame in frames.iter().filter(|frame| frame["seq"].as_u64() > Some(greeted)) {
             if self.sockets.post(&connection.connection_id, frame).await? == Delivery::Gone {
                 self.store.forget(player, &connection.connection_id).await?;
                 break;
@@ -150,9 +151,14 @@ impl Push {
             if self.sockets.post(&connection.connection_id, frame).await? == Delivery::Sent {
                 return Ok(Delivery::Sent);
             }
-            tokio::time::sleep(pause).await;
+            wait(pause).await;
             pause *= 2;
         }
         Ok(self.sockets.post(&connection.connection_id, frame).await?)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the pause between two looks at a condition")]
+async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
 }

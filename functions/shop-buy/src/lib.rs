@@ -61,7 +61,8 @@ async fn buy(
             let answer = rendered(&plan).map(|answer| command::answer(200, &answer));
             Ok(Decision { plan, answer })
         })
-        .await?;
+        .await
+        .map_err(|error| Problem::from(error).blaming("/quantity"))?;
     command::answered(receipt)
 }
 

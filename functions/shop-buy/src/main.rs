@@ -1,6 +1,6 @@
 //! The `shop-buy` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(shop_buy::function).await
 }

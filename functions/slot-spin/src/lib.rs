@@ -70,7 +70,8 @@ async fn spin(
             let answer = rendered(state, &plan, &seed).map(|answer| command::answer(200, &answer));
             Ok(Decision { plan, answer })
         })
-        .await?;
+        .await
+        .map_err(|error| Problem::from(error).blaming("/bet"))?;
     command::answered(receipt)
 }
 

@@ -56,7 +56,7 @@ impl Door {
         };
         self.store.connect(player, connection_id, now).await?;
         let body = Body::Greet { connection_id: connection_id.to_owned() };
-        self.push.send(&[Message { player, seq: 0, body }]).await?;
+        self.push.send(&[Message { player, body }]).await?;
         tracing::info!(%player, connection_id, "socket opened");
         Ok(match protocol {
             None => json!({ "statusCode": 200 }),

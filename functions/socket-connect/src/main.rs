@@ -1,6 +1,6 @@
 //! The `socket-connect` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(socket_connect::function).await
 }

@@ -1,6 +1,6 @@
 //! The `socket-disconnect` Lambda function.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(socket_disconnect::function).await
 }

@@ -8,7 +8,10 @@ mod template;
 mod tools;
 mod verify;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +31,26 @@ enum Command {
     NewEndpoint(scaffold::Args),
     /// Runs a schedule of the running local stack now
     RunNow(run_now::Args),
+    /// Logs in and prints every frame of the player's socket
+    Watch(Passed),
+    /// Spins a second through the whole product, beside its engine alone
+    Bench(Passed),
+}
+
+/// Arguments handed on to the program that does the work; `--help` shows its own.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs a program of the `tests` package.
+fn program(root: &Path, build: &[&str], name: &str, passed: &Passed) -> anyhow::Result<ExitCode> {
+    let mut cargo = process::command(root, "cargo");
+    cargo.args(["run", "--locked"]).args(build).args(["-p", "tests", "--bin", name, "--"]);
+    process::run(cargo.args(&passed.arguments))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn main() -> ExitCode {
@@ -37,6 +60,8 @@ fn main() -> ExitCode {
         Command::NewEndpoint(args) => {
             scaffold::new_endpoint(&root, &args).map(|()| ExitCode::SUCCESS)
         }
+        Command::Watch(passed) => program(&root, &["--quiet"], "watch", &passed),
+        Command::Bench(passed) => program(&root, &["--release"], "bench", &passed),
         Command::RunNow(args) => run_now::run_now(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -31,8 +31,11 @@ const FILES: &[(&str, &str)] = &[
     ("functions/{{name}}/Cargo.toml", include_str!("../templates/Cargo.toml.txt")),
     ("functions/{{name}}/src/main.rs", include_str!("../templates/main.rs.txt")),
     ("functions/{{name}}/src/lib.rs", include_str!("../templates/lib.rs.txt")),
-    ("tests/tests/{{crate}}.rs", include_str!("../templates/journey.rs.txt")),
+    ("tests/journeys/{{crate}}.rs", include_str!("../templates/journey.rs.txt")),
 ];
+
+/// The marker that the lists of functions share.
+const FUNCTIONS: &str = "(cargo xtask new-endpoint adds functions above)";
 
 /// Places in existing files: path, marker of the line after, text.
 const PLACES: &[(&str, &str, &str)] = &[
@@ -41,15 +44,22 @@ const PLACES: &[(&str, &str, &str)] = &[
         "# --- Functions behind the WebSocket API",
         include_str!("../templates/function.yaml"),
     ),
+    ("Cargo.toml", FUNCTIONS, "{{name}} = { path = \"functions/{{name}}\" }\n"),
+    ("localstack/devstack/Cargo.toml", FUNCTIONS, "{{name}}.workspace = true\n"),
     (
-        "localstack/devstack/Cargo.toml",
-        "# (cargo xtask new-endpoint adds functions above)",
-        "{{name}} = { path = \"../../functions/{{name}}\" }\n",
+        "localstack/devstack/src/functions.rs",
+        FUNCTIONS,
+        "    (\"{{name}}\", {{crate}}::function),\n",
     ),
     (
         "localstack/devstack/src/functions.rs",
-        "// (cargo xtask new-endpoint adds functions above)",
-        "        (\"{{name}}\", {{crate}}::function),\n",
+        "(cargo xtask new-endpoint adds routers above)",
+        "        {{crate}}::router().into_openapi(),\n",
+    ),
+    (
+        "tests/journeys/main.rs",
+        "(cargo xtask new-endpoint adds journeys above)",
+        "mod {{crate}};\n",
     ),
 ];
 
@@ -73,7 +83,19 @@ pub fn new_endpoint(root: &Path, args: &Args) -> anyhow::Result<()> {
     };
     let actions: String =
         actions.iter().map(|action| format!("                - dynamodb:{action}\n")).collect();
+    let get = args.method == "GET";
+    let problems = match (args.auth, get) {
+        (true, true) => "ReadProblems",
+        (true, false) => "WriteProblems",
+        (false, true) => "PublicReadProblems",
+        (false, false) => "PublicWriteProblems",
+    };
+    let when_auth = |text: &'static str| if args.auth { text } else { "" };
     let values = [
+        ("problems", problems),
+        ("security", when_auth("security((\"bearer\" = [])), ")),
+        ("caller_import", when_auth("Caller, ")),
+        ("caller_argument", when_auth("\n    _caller: Caller,")),
         ("name", args.name.as_str()),
         ("crate", &args.name.replace('-', "_")),
         ("Name", &pascal(&args.name)),
@@ -94,7 +116,11 @@ pub fn new_endpoint(root: &Path, args: &Args) -> anyhow::Result<()> {
     edits.apply()?;
     // Cargo.lock lists the workspace's own crates too.
     run(command(root, "cargo").args(["update", "--workspace", "--offline"]))?;
-    println!("\nNow write the handler, trim the policy in template.yaml, and run `cargo verify`.");
+    println!(
+        "\nNow write the handler, trim the policy in template.yaml, add a row to tests/budgets,\n\
+         accept the new API document with `UPDATE_SNAPSHOTS=1 cargo test -p tests --test contract`,\n\
+         and run `cargo verify`."
+    );
     Ok(())
 }
 

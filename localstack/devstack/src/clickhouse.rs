@@ -2,10 +2,9 @@
 //! front, installed on first use, or any server by URL.
 
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     process::Stdio,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,10 +13,6 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, Command},
 };
-
-/// The engine, ClickHouse 26.9. Its declared dependencies (pandas, pyarrow) are
-/// for interfaces that the front does not use.
-const PACKAGE: &str = "chdb-core==26.9.0";
 
 /// How long a start may take. Another process on the same data directory is
 /// waited for, and it may have a statement to finish.
@@ -33,39 +28,13 @@ pub struct Python(PathBuf);
 ///
 /// # Errors
 /// No Python 3 with `venv`, or the package index cannot be reached.
-pub async fn ensure_installed(local: &Path, mut progress: impl FnMut(&str)) -> Result<Python> {
-    let venv = std::path::absolute(local)?.join("venv");
-    let python = venv.join("bin/python");
-    let marker = venv.join(PACKAGE);
-    if marker.exists() {
-        return Ok(Python(python));
-    }
-    tokio::fs::create_dir_all(local).await?;
-    let lock = File::create(local.join("venv.lock"))?;
-    let _lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
-    if marker.exists() {
-        return Ok(Python(python));
-    }
-    #[expect(clippy::disallowed_methods, reason = "shown to whoever waits")]
-    let started = Instant::now();
-    progress("ClickHouse: creating a Python environment");
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), |_| ())
+pub async fn ensure_installed(local: &Path, progress: impl FnMut(&str)) -> Result<Python> {
+    let local = std::path::absolute(local)?;
+    let script = root().join("localstack/clickhouse/install.py");
+    run(Command::new("python3").arg(script).arg(&local), progress)
         .await
-        .context("python3 with its venv module is needed for the embedded ClickHouse")?;
-    progress(&format!("ClickHouse: installing {PACKAGE} (about 150 MB, once)"));
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]).args([
-        "--progress-bar",
-        "off",
-        "--no-deps",
-        PACKAGE,
-    ]);
-    run(&mut pip, |line| {
-        progress(&format!("ClickHouse: {} ({} s)", line.trim(), started.elapsed().as_secs()));
-    })
-    .await?;
-    tokio::fs::write(&marker, "").await?;
-    Ok(Python(python))
+        .context("installing the embedded ClickHouse needs python3 with its venv module")?;
+    Ok(Python(local.join("venv/bin/python")))
 }
 
 /// Runs a command, handing out its lines; its errors end up in the error.
@@ -109,16 +78,17 @@ struct Ready {
     port: u16,
 }
 
-/// Starts the engine on a free port.
+/// Starts the engine.
 ///
 /// `data` is the directory to keep; without one everything is in memory. A
-/// directory that another process has open is waited for.
+/// directory that another process has open is waited for. `port` 0 is any free
+/// one.
 ///
 /// # Errors
 /// The engine does not come up within a minute.
-pub async fn spawn(python: &Python, data: Option<&Path>) -> Result<Server> {
+pub async fn spawn(python: &Python, data: Option<&Path>, port: u16) -> Result<Server> {
     let mut command = Command::new(&python.0);
-    command.arg(root().join("localstack/clickhouse/server.py")).args(["--port", "0"]);
+    command.arg(root().join("localstack/clickhouse/server.py")).arg("--port").arg(port.to_string());
     if let Some(data) = data {
         command.arg("--data").arg(std::path::absolute(data)?);
     }

@@ -104,7 +104,7 @@ impl Analytics {
             tracing::info!("{line}");
         })
         .await?;
-        Ok(Self::Embedded(clickhouse::spawn(&python, Some(&data.join("clickhouse"))).await?))
+        Ok(Self::Embedded(clickhouse::spawn(&python, Some(&data.join("clickhouse")), 0).await?))
     }
 
     fn url(&self) -> Option<&str> {

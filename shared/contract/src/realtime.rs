@@ -66,3 +66,26 @@ pub enum ConnectionData {
     /// A message that could not be understood, with a problem code.
     Error { code: String, message: String },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_say_sync_or_ping_and_nothing_else() {
+        let read = serde_json::from_str::<ClientMessage>;
+        assert_eq!(read(r#"{"action":"ping"}"#).unwrap(), ClientMessage::Ping {});
+        let sync = ClientMessage::Sync { last_seq: 7 };
+        assert_eq!(read(r#"{"action":"sync","last_seq":7}"#).unwrap(), sync);
+        for refused in [
+            r#"{"action":"sync"}"#,
+            r#"{"action":"sync","last_seq":-1}"#,
+            r#"{"action":"sync","last_seq":7,"user_id":"x"}"#,
+            r#"{"action":"ping","more":1}"#,
+            r#"{"action":"steal"}"#,
+            r"{}",
+        ] {
+            assert!(read(refused).is_err(), "{refused}");
+        }
+    }
+}

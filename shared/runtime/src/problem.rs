@@ -96,6 +96,17 @@ impl Problem {
         self
     }
 
+    /// If gold is lacking, points at the part of the request that asked for too much
+    /// of it: the rule that found out does not know the request.
+    #[must_use]
+    pub fn blaming(self, pointer: &'static str) -> Self {
+        if self.0.code == Code::InsufficientFunds {
+            self.field(pointer, Rule::InsufficientFunds)
+        } else {
+            self
+        }
+    }
+
     /// Seconds after which trying again makes sense, as `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {

@@ -18,8 +18,6 @@ const BATCH: usize = 10;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     pub player: PlayerId,
-    /// The journal entry behind it.
-    pub seq: u64,
     #[serde(flatten)]
     pub body: Body,
 }
@@ -35,29 +33,35 @@ pub enum Body {
 }
 
 impl Message {
-    /// The frames of one source (`kind`) for one entry.
+    /// The frames of one or more entries, in order.
     ///
     /// # Panics
     /// When a frame does not serialize, which is a defect.
     #[must_use]
-    pub fn frames(player: PlayerId, seq: u64, frames: &[Frame]) -> Self {
+    pub fn frames(player: PlayerId, frames: &[Frame]) -> Self {
         let frames = frames
             .iter()
             .map(|frame| serde_json::to_value(frame).expect("frames serialize"))
             .collect();
-        Self { player, seq, body: Body::Frames(frames) }
+        Self { player, body: Body::Frames(frames) }
     }
 
     /// Tells SQS that a message sent again is the same message.
     fn deduplication_id(&self) -> String {
         let what = match &self.body {
-            Body::Greet { connection_id } => connection_id.as_str(),
+            Body::Greet { connection_id } => format!("greet:{connection_id}"),
             Body::Frames(frames) => {
-                frames.first().and_then(|frame| frame["type"].as_str()).unwrap_or("none")
+                let edge = |frame: Option<&Value>| {
+                    frame.map(|frame| {
+                        format!("{}:{}", frame["seq"], frame["type"].as_str().unwrap_or_default())
+                    })
+                };
+                let (first, last) = (edge(frames.first()), edge(frames.last()));
+                format!("{}-{}", first.unwrap_or_default(), last.unwrap_or_default())
             }
         };
         // The id may hold letters, digits and punctuation, 128 at most: all of these do.
-        format!("{}:{}:{what}", self.player, self.seq)
+        format!("{}:{what}", self.player)
     }
 }
 
@@ -200,12 +204,10 @@ mod tests {
     #[test]
     fn messages_read_back_and_are_told_apart() {
         let player = PlayerId::from_bytes([1; 16]);
-        let greet =
-            Message { player, seq: 7, body: Body::Greet { connection_id: "abc=".to_owned() } };
+        let greet = Message { player, body: Body::Greet { connection_id: "abc=".to_owned() } };
         let frames = Message {
             player,
-            seq: 7,
-            body: Body::Frames(vec![serde_json::json!({"type": "profile_update"})]),
+            body: Body::Frames(vec![serde_json::json!({"type": "profile_update", "seq": 7})]),
         };
         for message in [&greet, &frames] {
             let text = serde_json::to_string(message).unwrap();

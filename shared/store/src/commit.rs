@@ -60,6 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Refused`] when the request itself was wrong.
+    #[expect(clippy::disallowed_methods, reason = "the one place that writes transactions")]
     pub(crate) async fn commit(&self, plan: &Plan) -> Result<Outcome> {
         let (purposes, items) = self.transaction(plan)?;
         let answer = self

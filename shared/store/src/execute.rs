@@ -16,6 +16,9 @@ use crate::{
 /// How often a command is decided anew before the caller is told to come back.
 const ATTEMPTS: u32 = 12;
 
+/// How long it may go on like that: well below the time a function has.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a rule decided, and the answer that goes with it.
 pub struct Decision {
     pub plan: Plan,
@@ -92,6 +95,7 @@ impl Store {
         mut decide: impl FnMut(Option<Player>) -> Result<Option<Decision>>,
     ) -> Result<Option<Receipt>> {
         let mut cause = Cause::Moved;
+        let give_up = tokio::time::Instant::now() + PATIENCE;
         for attempt in 0..ATTEMPTS {
             let loaded = self.load(player, &once.key).await?;
             if let Some(pointer) = loaded.pointer {
@@ -110,7 +114,10 @@ impl Store {
                     cause = why;
                 }
             }
-            tokio::time::sleep(backoff(&once.request_hash, player, attempt)).await;
+            if tokio::time::Instant::now() > give_up {
+                break;
+            }
+            pause(backoff(&once.request_hash, player, attempt)).await;
         }
         // The last attempt's outcome may be unknown: look once more before giving up.
         if let Some(pointer) = self.load(player, &once.key).await?.pointer {
@@ -188,10 +195,15 @@ impl Store {
             if wanted.is_empty() {
                 return Ok(found);
             }
-            tokio::time::sleep(Duration::from_millis(10 << attempt.min(5))).await;
+            pause(Duration::from_millis(10 << attempt.min(5))).await;
         }
         Err(Error::Unavailable("the table left keys unread".into()))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one backoff of the store")]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 struct Loaded {

@@ -7,7 +7,7 @@ use axum::{
 use contract::{Code, Field, Rule};
 use garde::Validate;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::Segment;
 
 use crate::Problem;
@@ -17,7 +17,7 @@ pub const BODY_LIMIT_BYTES: usize = 256 * 1024;
 /// A pointer longer than this is cut: its text comes from the request.
 const POINTER_LIMIT_CHARS: usize = 128;
 
-/// The request's JSON body, read and validated.
+/// The request's JSON body, an object, read and validated.
 ///
 /// | wrong | answer |
 /// |---|---|
@@ -51,6 +51,14 @@ where
 /// # Errors
 /// 400 `malformed_json` or 422 `validation_failed`.
 pub fn read_json<T: DeserializeOwned + Validate<Context = ()>>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would also read a struct from an array, by position. Requests are
+    // objects, or a field added later would change what old arrays mean.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => Problem::invalid(vec![Field::new("", Rule::WrongType)]),
+            Err(_) => Problem::new(Code::MalformedJson),
+        });
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());

@@ -1,0 +1,72 @@
+//! `cargo xtask bench`: spins a second through the whole product, beside what the
+//! embedded engine alone can do with the same items, in the same run.
+
+#![expect(clippy::disallowed_methods, reason = "durations are the subject here")]
+
+mod client;
+mod engine;
+mod report;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Result;
+use clap::Parser;
+use devstack::{Options, Stack};
+use tests::Player;
+
+use crate::report::Row;
+
+/// Measures spins through HTTP on the embedded stack against its engine.
+#[derive(Parser)]
+struct Args {
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Players who spin at the same time, each on a connection of their own.
+    #[arg(long, default_value_t = 16)]
+    clients: usize,
+    /// How often engine and product take turns.
+    #[arg(long, default_value_t = 2)]
+    rounds: u32,
+    /// Keep the table in memory instead of a file.
+    #[arg(long)]
+    memory: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let time = Duration::from_secs(args.seconds);
+    let directory = tempfile::tempdir()?;
+    let data =
+        |name: &str| -> Option<PathBuf> { (!args.memory).then(|| directory.path().join(name)) };
+    println!(
+        "{} clients, {} s a measurement, table in {}, {} build",
+        args.clients,
+        args.seconds,
+        if args.memory { "memory" } else { "a file" },
+        if cfg!(debug_assertions) { "dev" } else { "release" },
+    );
+    let mut rows: Vec<Row> = Vec::new();
+    for round in 0..args.rounds {
+        let stack =
+            Stack::start(Options { data: data(&format!("stack-{round}")), ..Options::default() })
+                .await?;
+        let mut players = Vec::new();
+        for _ in 0..args.clients {
+            let player = Player::sign_up(&tests::Api::new(&stack.base_url)).await;
+            // Enough gold for any number of losses.
+            player.claim().await;
+            players.push(player);
+        }
+        let items = engine::items_of_a_spin(&stack, &players[0]).await?;
+        rows.push(
+            engine::pairs(&items, data(&format!("engine-{round}")), args.clients, time).await?,
+        );
+        rows.push(client::spins(&stack, &players, time).await?);
+        stack.settled(tests::DEADLINE).await.map_err(|lag| anyhow::anyhow!("{lag:?}"))?;
+        stack.shutdown().await?;
+    }
+    report::print(&rows);
+    Ok(())
+}
