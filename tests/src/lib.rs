@@ -5,6 +5,7 @@
 //! that deployment instead, whatever it is.
 
 mod api;
+mod clickhouse;
 mod player;
 mod socket;
 
@@ -13,7 +14,9 @@ use std::time::Duration;
 use devstack::{Options, Stack};
 
 pub use api::{Answer, Api, Call};
-pub use player::Player;
+pub use clickhouse::ClickHouse;
+pub use hands::Hands;
+pub use player::{PASSWORD, Player, fresh_name, signup_body};
 pub use socket::Socket;
 
 /// How long anything that happens by itself may take before a test fails.

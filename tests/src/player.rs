@@ -42,6 +42,14 @@ impl Player {
         }
     }
 
+    /// The same player with a token of now.
+    pub async fn log_in(&self) -> Self {
+        let body = json!({ "site_id": self.site_id, "password": PASSWORD });
+        let answer = self.api.post("/api/auth/login", &body).send().await.ok();
+        let token = answer["access_token"].as_str().unwrap_or_default();
+        Self { api: self.api.with_token(token), ..self.clone() }
+    }
+
     /// A spin, to be sent.
     #[must_use]
     pub fn spin(&self, bet: i64, key: &str) -> Call {
@@ -70,11 +78,17 @@ impl Player {
         self.api.get("/api/auth/me").await.ok()
     }
 
-    /// Opens a socket with a ticket.
-    pub async fn socket(&self) -> Socket {
+    /// The socket's address and a ticket for it.
+    pub async fn ticket(&self) -> (String, String) {
         let ticket = self.api.call(reqwest::Method::POST, "/api/realtime/ticket").send().await.ok();
         let text = |name: &str| ticket[name].as_str().unwrap_or_default().to_owned();
-        Socket::open(&text("url"), &text("ticket")).await
+        (text("url"), text("ticket"))
+    }
+
+    /// Opens a socket with a ticket.
+    pub async fn socket(&self) -> Socket {
+        let (url, ticket) = self.ticket().await;
+        Socket::open(&url, &ticket).await
     }
 }
 

@@ -3,7 +3,10 @@
 use futures::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 
 use crate::DEADLINE;
 
@@ -25,9 +28,23 @@ impl Socket {
         Self { stream, frames: Vec::new() }
     }
 
-    /// Opens `url` with a ticket, and says which HTTP status refused it.
-    pub async fn refused(url: &str, ticket: &str) -> Option<u16> {
-        match connect_async(format!("{url}?ticket={ticket}")).await {
+    /// Opens `url` as a browser does that has an access token but no ticket.
+    ///
+    /// # Panics
+    /// When the handshake is refused.
+    pub async fn open_with_token(url: &str, token: &str) -> Self {
+        let mut request = url.into_client_request().expect("an address");
+        let offered = format!("bearer, {token}").parse().expect("a token is a header value");
+        request.headers_mut().insert("sec-websocket-protocol", offered);
+        let (stream, answer) = connect_async(request).await.expect("the socket opens");
+        assert_eq!(answer.headers()["sec-websocket-protocol"], "bearer");
+        Self { stream, frames: Vec::new() }
+    }
+
+    /// Opens `url` with what it has in its query, and says which HTTP status
+    /// refused it.
+    pub async fn refused(url: &str) -> Option<u16> {
+        match connect_async(url).await {
             Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {
                 Some(answer.status().as_u16())
             }

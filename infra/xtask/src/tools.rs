@@ -14,7 +14,7 @@ use crate::process::{command, run, succeeds};
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_NEXTEST: &str = "0.9.151";
 
-/// `cargo deny`, of exactly the version whose configuration deny.toml is.
+/// `cargo deny`, of exactly the version whose configuration .cargo/deny.toml is.
 ///
 /// # Errors
 /// When it cannot be installed.

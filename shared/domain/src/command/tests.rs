@@ -1,1 +1,385 @@
+//! One table a command: what is accepted, and every rejection there is.
 
+use jiff::{Timestamp, civil::date};
+
+use super::{buy_item, claim_streak, log_in, repair_streak, rotate_fairness, sign_up, spin_slot};
+use crate::{
+    Account, Change, Ctx, Fact, FairnessEpoch, Gold, Legs, PasswordHash, Plan, Player, PlayerId,
+    Profile, Rejection, Role, Streak,
+    command::sign_up::{Policy, STARTING_GOLD, SignUp},
+    fairness::{Draws, MasterKey, ServerSeed},
+    slot::{PAYTABLE, Paytable},
+};
+
+const NOON: &str = "2026-11-21T12:00:00Z";
+
+fn ctx(now: &str) -> Ctx {
+    Ctx {
+        now: now.parse().expect("an instant"),
+        seed: [7; 32],
+        trace_id: "0123456789abcdef".to_owned(),
+    }
+}
+
+fn player(gold: i64) -> Player {
+    Player {
+        version: 4,
+        gold: Gold::new(gold),
+        fairness: FairnessEpoch { epoch: 1, client_seed: "abc".to_owned() },
+        ..Player::unborn(PlayerId::from_bytes([1; 16]), Profile::default())
+    }
+}
+
+/// A player with a streak of `count` days up to `last_day`.
+fn on_streak(count: u32, protections: u32, last_day: jiff::civil::Date) -> Player {
+    let streak = Streak { count, longest: count, protections, last_day: Some(last_day) };
+    Player { streak, ..player(0) }
+}
+
+fn balance(plan: Plan) -> i64 {
+    assert_eq!(plan.entry().after.gold, plan.after().gold);
+    plan.after().gold.units()
+}
+
+fn seed() -> ServerSeed {
+    MasterKey::new([3; 32]).server_seed(PlayerId::from_bytes([1; 16]), 1)
+}
+
+/// The same player at a nonce whose round pays `multiplier`.
+fn about_to_win(player: Player, multiplier: u32) -> Player {
+    let pays = |version: &u64| {
+        let (seed, client_seed) = (seed(), &player.fairness.client_seed);
+        let symbols = PAYTABLE.spin(&mut Draws::new(&seed, client_seed, version + 1));
+        PAYTABLE.multiplier(&symbols) == multiplier
+    };
+    let version = (1..100_000).find(pays).expect("every multiplier comes up");
+    Player { version, ..player }
+}
+
+fn spin(player: &Player, bet: i64, paytable: &Paytable) -> Result<i64, Rejection> {
+    spin_slot::decide(player, Gold::new(bet), paytable, &seed(), &ctx(NOON)).map(balance)
+}
+
+fn short(needed: i64, available: i64) -> Rejection {
+    Rejection::InsufficientFunds { needed: Gold::new(needed), available: Gold::new(available) }
+}
+
+#[test]
+fn sign_up_admits_whom_the_policy_admits() {
+    let policy = |code: Option<&str>| Policy {
+        unlimited_invite_code: code.map(str::to_owned),
+        minimum_age_years: 19,
+    };
+    let underage = || Err(Rejection::Underage { minimum_age_years: 19 });
+    let born = date(1998, 4, 1);
+    for (policy, code, birth_date, now, expected) in [
+        (policy(Some("5858")), "5858", born, NOON, Ok(())),
+        (policy(Some("5858")), "5859", born, NOON, Err(Rejection::InvalidInviteCode)),
+        (policy(Some("5858")), "", born, NOON, Err(Rejection::InvalidInviteCode)),
+        (policy(Some("5858")), " 5858", born, NOON, Err(Rejection::InvalidInviteCode)),
+        (policy(Some("Vip")), "vip", born, NOON, Err(Rejection::InvalidInviteCode)),
+        (policy(None), "5858", born, NOON, Err(Rejection::InvalidInviteCode)),
+        (policy(None), "", born, NOON, Err(Rejection::InvalidInviteCode)),
+        // Of age from the UTC birthday on.
+        (policy(Some("5858")), "5858", date(2007, 11, 21), "2026-11-21T00:00:00Z", Ok(())),
+        (policy(Some("5858")), "5858", date(2007, 11, 21), "2026-11-20T23:59:59.999Z", underage()),
+        (policy(Some("5858")), "5858", date(2007, 11, 22), NOON, underage()),
+        (policy(Some("5858")), "5858", date(2030, 1, 1), NOON, underage()),
+        // A leap day's birthday in a common year is the day before.
+        (policy(Some("5858")), "5858", date(2004, 2, 29), "2023-02-28T00:00:00Z", Ok(())),
+        (policy(Some("5858")), "5858", date(2004, 2, 29), "2023-02-27T23:59:59Z", underage()),
+        // The code is looked at first.
+        (policy(None), "5858", date(2030, 1, 1), NOON, Err(Rejection::InvalidInviteCode)),
+    ] {
+        let command = SignUp {
+            site_id: "jimin".to_owned(),
+            nickname: "Jimin".to_owned(),
+            role: Role::Standard,
+            invite_code: code.to_owned(),
+            birth_date,
+            must_change_password: false,
+        };
+        let hash = || PasswordHash("$argon2id$".to_owned());
+        let decided = sign_up::decide(&command, hash(), &policy, &ctx(now));
+        assert_eq!(decided.map(balance), expected.clone().map(|()| 1000), "{command:?} at {now}");
+        assert_eq!(command.admit(&policy, &ctx(now)), expected);
+    }
+}
+
+#[test]
+fn sign_up_mints_the_starting_gold_and_takes_both_names() {
+    let command = SignUp {
+        site_id: "jimin".to_owned(),
+        nickname: "Jimin".to_owned(),
+        role: Role::Standard,
+        invite_code: "5858".to_owned(),
+        birth_date: date(1998, 4, 1),
+        must_change_password: true,
+    };
+    let policy = Policy { unlimited_invite_code: Some("5858".to_owned()), minimum_age_years: 19 };
+    let password_hash = PasswordHash("$argon2id$".to_owned());
+    let plan = sign_up::decide(&command, password_hash.clone(), &policy, &ctx(NOON)).expect("ok");
+
+    let entry = plan.entry();
+    assert_eq!(entry.seq, 1);
+    assert_eq!(Ok(&entry.legs), Legs::to_player(Account::MintSignup, STARTING_GOLD).as_ref());
+    let Fact::PlayerSignedUp { session, client_seed } = &entry.fact else {
+        panic!("{entry:?}");
+    };
+    assert_eq!(plan.after().fairness.client_seed, *client_seed);
+    assert_eq!(plan.after().fairness.epoch, 1);
+    assert!(plan.after().profile.must_change_password);
+    let expires_at: Timestamp = "2026-12-21T12:00:00Z".parse().expect("an instant");
+    assert_eq!(
+        plan.changes(),
+        [
+            Change::ReserveSiteId { site_id: "jimin".to_owned() },
+            Change::ReserveNickname { nickname: "Jimin".to_owned() },
+            Change::StoreCredential { password_hash },
+            Change::OpenSession { session: *session, expires_at },
+            Change::Enroll,
+        ]
+    );
+    let stored = serde_json::to_string(entry).expect("entries serialize");
+    assert!(!stored.to_lowercase().contains("jimin"), "entries hold no personal data: {stored}");
+}
+
+#[test]
+fn log_in_is_never_refused_and_opens_a_session_of_thirty_days() {
+    for before in [player(0), player(i64::MAX), on_streak(3, 0, date(2026, 11, 1))] {
+        let plan = log_in::decide(&before, &ctx(NOON)).expect("never refused");
+        let Fact::PlayerLoggedIn { session } = plan.entry().fact else {
+            panic!("{plan:?}");
+        };
+        let expires_at = "2026-12-21T12:00:00Z".parse().expect("an instant");
+        assert_eq!(plan.changes(), [Change::OpenSession { session, expires_at }]);
+        assert_eq!((plan.after().gold, plan.after().version), (before.gold, 5));
+        assert_eq!(plan.entry().legs, Legs::none());
+    }
+    let end_of_time = Ctx { now: Timestamp::MAX, ..ctx(NOON) };
+    assert!(log_in::decide(&player(0), &end_of_time).is_ok());
+}
+
+#[test]
+fn claim_streak_pays_the_day_once() {
+    let rich = |gold| Player { gold: Gold::new(gold), ..player(0) };
+    let wise = |total_xp| Player { total_xp, ..player(0) };
+    let today = date(2026, 11, 21);
+    // Gold after, streak after, protections left.
+    for (before, expected) in [
+        (player(0), Ok((1123, 1, 0))),
+        (on_streak(1, 0, date(2026, 11, 20)), Ok((1227, 2, 0))),
+        (on_streak(44, 0, date(2026, 11, 20)), Ok((1800, 45, 0))),
+        (on_streak(500, 0, date(2026, 11, 20)), Ok((1800, 501, 0))),
+        (on_streak(u32::MAX, 0, date(2026, 11, 20)), Ok((1800, u32::MAX, 0))),
+        // Missed days: covered all, or not at all.
+        (on_streak(3, 2, date(2026, 11, 18)), Ok((1389, 4, 0))),
+        (on_streak(3, 3, date(2026, 11, 18)), Ok((1389, 4, 1))),
+        (on_streak(3, 1, date(2026, 11, 18)), Ok((1123, 1, 1))),
+        (on_streak(3, 0, date(2026, 11, 19)), Ok((1123, 1, 0))),
+        // Broken by the nightly repair.
+        (on_streak(0, 2, date(2026, 11, 19)), Ok((1123, 1, 2))),
+        (on_streak(1, 0, today), Err(Rejection::AlreadyClaimed)),
+        // By a clock that is ahead of this one.
+        (on_streak(1, 0, date(2026, 11, 22)), Err(Rejection::AlreadyClaimed)),
+        (rich(i64::MAX - 1123), Ok((i64::MAX, 1, 0))),
+        (rich(i64::MAX - 1122), Err(Rejection::AmountOutOfRange)),
+        (rich(i64::MAX), Err(Rejection::AmountOutOfRange)),
+        (wise(u64::MAX - 55), Ok((1123, 1, 0))),
+        (wise(u64::MAX - 54), Err(Rejection::AmountOutOfRange)),
+    ] {
+        let decided = claim_streak::decide(&before, &ctx(NOON)).map(|plan| {
+            let after = plan.after();
+            assert_eq!(after.streak.last_day, Some(today));
+            assert!(after.streak.longest >= after.streak.count);
+            (after.gold.units(), after.streak.count, after.streak.protections)
+        });
+        assert_eq!(decided, expected, "{before:?}");
+    }
+}
+
+#[test]
+fn claim_streak_cuts_days_at_midnight_utc() {
+    let before = on_streak(1, 0, date(2026, 11, 20));
+    let claimed = |now| claim_streak::decide(&before, &ctx(now)).map(balance);
+    assert_eq!(claimed("2026-11-20T23:59:59.999999999Z"), Err(Rejection::AlreadyClaimed));
+    assert_eq!(claimed("2026-11-21T00:00:00Z"), Ok(1227));
+    assert_eq!(claimed("2026-11-21T08:59:59+09:00"), Err(Rejection::AlreadyClaimed));
+}
+
+#[test]
+fn repair_streak_mends_what_yesterday_left() {
+    let yesterday = date(2026, 11, 20);
+    let consumed = |protections_used| {
+        Some(Fact::StreakProtectionConsumed { day: yesterday, protections_used })
+    };
+    let broken = |count_before| Some(Fact::StreakBroken { day: date(2026, 11, 21), count_before });
+    for (before, fact) in [
+        (player(0), None),
+        (on_streak(3, 1, date(2026, 11, 21)), None),
+        (on_streak(3, 1, date(2026, 11, 22)), None),
+        (on_streak(3, 1, yesterday), None),
+        (on_streak(3, 1, date(2026, 11, 19)), consumed(1)),
+        (on_streak(3, 5, date(2026, 11, 17)), consumed(3)),
+        (on_streak(3, 2, date(2026, 11, 17)), broken(3)),
+        (on_streak(3, 0, date(2026, 11, 19)), broken(3)),
+        (on_streak(0, 0, date(2026, 11, 19)), None),
+        (on_streak(0, 9, date(2026, 11, 19)), None),
+    ] {
+        let plan = repair_streak::decide(&before, &ctx("2026-11-21T00:05:00Z")).expect("never");
+        assert_eq!(plan.as_ref().map(|plan| plan.entry().fact.clone()), fact, "{before:?}");
+        if let Some(plan) = plan {
+            assert_eq!(plan.entry().legs, Legs::none());
+            let again = repair_streak::decide(plan.after(), &ctx("2026-11-21T00:05:00Z"));
+            assert!(matches!(again, Ok(None)), "mended once: {again:?}");
+        }
+    }
+}
+
+#[test]
+fn a_repaired_streak_goes_on_with_the_next_claim() {
+    let plan = repair_streak::decide(&on_streak(3, 2, date(2026, 11, 18)), &ctx(NOON));
+    let mended = plan.expect("never refused").expect("days were missed");
+    let claim = claim_streak::decide(mended.after(), &ctx(NOON)).expect("unclaimed");
+    assert_eq!((claim.after().streak.count, claim.after().streak.protections), (4, 0));
+}
+
+#[test]
+fn spin_slot_takes_bets_from_one_to_the_balance_and_the_maximum() {
+    let (minimum, maximum) = (Gold::new(1), Gold::new(100_000));
+    let loser = |gold| about_to_win(player(gold), 0);
+    for (before, bet, expected) in [
+        (loser(10), 1, Ok(9)),
+        (loser(10), 10, Ok(0)),
+        (loser(100_000), 100_000, Ok(0)),
+        (about_to_win(player(10), 1), 10, Ok(10)),
+        (about_to_win(player(10), 250), 10, Ok(2500)),
+        (loser(10), 0, Err(Rejection::BetTooSmall { minimum })),
+        (loser(10), -1, Err(Rejection::BetTooSmall { minimum })),
+        (loser(10), i64::MIN, Err(Rejection::BetTooSmall { minimum })),
+        (loser(0), 1, Err(short(1, 0))),
+        (loser(10), 11, Err(short(11, 10))),
+        // A win does not pay for its own bet.
+        (about_to_win(player(10), 250), 11, Err(short(11, 10))),
+        (loser(10), i64::MAX, Err(short(i64::MAX, 10))),
+        (loser(200_000), 100_001, Err(Rejection::BetTooLarge { maximum })),
+        (loser(i64::MAX), i64::MAX, Err(Rejection::BetTooLarge { maximum })),
+    ] {
+        assert_eq!(spin(&before, bet, &PAYTABLE), expected, "{bet} of {}", before.gold);
+    }
+}
+
+#[test]
+fn spin_slot_refuses_a_win_that_does_not_fit() {
+    let near = |gold| about_to_win(player(gold), 250);
+    let fits = i64::MAX - 249 * 100_000;
+    assert_eq!(spin(&near(fits), 100_000, &PAYTABLE), Ok(i64::MAX));
+    assert_eq!(spin(&near(fits + 1), 100_000, &PAYTABLE), Err(Rejection::AmountOutOfRange));
+    assert_eq!(spin(&near(i64::MAX), 1, &PAYTABLE), Err(Rejection::AmountOutOfRange));
+    // Where nothing is won, nothing overflows.
+    let unlucky = about_to_win(player(i64::MAX), 0);
+    assert_eq!(spin(&unlucky, 1, &PAYTABLE), Ok(i64::MAX - 1));
+    // A paytable without a limit: the win itself does not fit.
+    let unlimited = Paytable { max_bet: i64::MAX, ..PAYTABLE.clone() };
+    let bet = i64::MAX / 250 + 1;
+    assert_eq!(spin(&near(bet), bet, &unlimited), Err(Rejection::AmountOutOfRange));
+}
+
+#[test]
+fn spin_slot_draws_with_the_entrys_number_as_nonce() {
+    let before = player(100);
+    let ctx = ctx(NOON);
+    let plan = spin_slot::decide(&before, Gold::new(7), &PAYTABLE, &seed(), &ctx).expect("ok");
+    let Fact::RoundSettled { outcome, multiplier, win, epoch, paytable, .. } = &plan.entry().fact
+    else {
+        panic!("{plan:?}");
+    };
+    assert_eq!(plan.entry().seq, 5);
+    assert_eq!(*outcome, PAYTABLE.spin(&mut Draws::new(&seed(), "abc", 5)));
+    assert_eq!(*multiplier, PAYTABLE.multiplier(outcome));
+    assert_eq!(win.units(), 7 * i64::from(*multiplier));
+    assert_eq!((*epoch, paytable.as_str()), (1, "slot-1"));
+}
+
+#[test]
+fn buy_item_takes_the_catalogs_price() {
+    let protected = |protections, gold| Player {
+        streak: Streak { protections, ..Streak::default() },
+        ..player(gold)
+    };
+    let too_many = |maximum| Err(Rejection::QuantityOutOfRange { maximum });
+    // Gold and protections after.
+    for (before, product, quantity, expected) in [
+        (player(300), "neon_frame", 1, Ok((0, 0))),
+        (player(299), "neon_frame", 1, Err(short(300, 299))),
+        (player(0), "neon_frame", 1, Err(short(300, 0))),
+        (player(i64::MAX), "neon_frame", 1, Ok((i64::MAX - 300, 0))),
+        (player(800), "lucky_cat_avatar", 1, Ok((0, 0))),
+        (player(5000), "streak_shield", 10, Ok((0, 10))),
+        (player(4999), "streak_shield", 10, Err(short(5000, 4999))),
+        (player(5000), "streak_shield", 0, too_many(10)),
+        (player(9999), "streak_shield", 11, too_many(10)),
+        (player(9999), "streak_shield", u32::MAX, too_many(10)),
+        (player(9999), "neon_frame", 2, too_many(1)),
+        (player(9999), "no_such_thing", 1, Err(Rejection::ProductNotFound)),
+        (player(9999), "", 1, Err(Rejection::ProductNotFound)),
+        (player(9999), "NEON_FRAME", 1, Err(Rejection::ProductNotFound)),
+        (protected(u32::MAX - 1, 500), "streak_shield", 1, Ok((0, u32::MAX))),
+        (protected(u32::MAX, 500), "streak_shield", 1, Err(Rejection::AmountOutOfRange)),
+    ] {
+        let decided = buy_item::decide(&before, product, quantity, &ctx(NOON))
+            .map(|plan| (plan.after().gold.units(), plan.after().streak.protections));
+        assert_eq!(decided, expected, "{quantity} × {product} with {}", before.gold);
+    }
+}
+
+#[test]
+fn rotate_fairness_takes_visible_ascii_of_at_most_64() {
+    let (longest, too_long) = ("x".repeat(64), "x".repeat(65));
+    let last_epoch = Player {
+        fairness: FairnessEpoch { epoch: u32::MAX, client_seed: "abc".to_owned() },
+        ..player(0)
+    };
+    let invalid = || Err(Rejection::InvalidClientSeed);
+    for (before, client_seed, expected) in [
+        (player(0), "a", Ok(2)),
+        (player(0), "!~", Ok(2)),
+        (player(0), longest.as_str(), Ok(2)),
+        (player(0), too_long.as_str(), invalid()),
+        (player(0), "", invalid()),
+        (player(0), "a b", invalid()),
+        (player(0), "tab\t", invalid()),
+        (player(0), "nul\0", invalid()),
+        (player(0), "씨앗", invalid()),
+        (last_epoch, "a", Err(Rejection::AmountOutOfRange)),
+    ] {
+        let decided = rotate_fairness::decide(&before, client_seed, &ctx(NOON)).map(|plan| {
+            assert_eq!(plan.after().fairness.client_seed, client_seed);
+            plan.after().fairness.epoch
+        });
+        assert_eq!(decided, expected, "{client_seed:?}");
+    }
+}
+
+#[test]
+fn entries_never_go_back_in_time_and_are_timed_in_milliseconds() {
+    let before = Player { updated_at: NOON.parse().expect("an instant"), ..player(0) };
+    for (now, at) in [
+        ("2026-11-21T11:59:59.999Z", NOON),
+        ("1970-01-01T00:00:00Z", NOON),
+        (NOON, NOON),
+        ("2026-11-21T12:00:00.001999999Z", "2026-11-21T12:00:00.001Z"),
+    ] {
+        let plan = log_in::decide(&before, &ctx(now)).expect("never refused");
+        assert_eq!(plan.entry().at.to_string(), at.parse::<Timestamp>().expect("ok").to_string());
+        assert_eq!(plan.after().updated_at, plan.entry().at);
+    }
+}
+
+#[test]
+#[should_panic(expected = "entries apply in order, without gaps")]
+fn a_gap_in_the_journal_is_a_defect() {
+    let plan = log_in::decide(&player(0), &ctx(NOON)).expect("never refused");
+    // Applied to the state that holds it already.
+    let _ = plan.after().apply(plan.entry());
+}

@@ -3,34 +3,23 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use aws_lambda_events::kinesis::KinesisEvent;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use runtime::{Clock, Deps, Entropy, Function, LambdaEvent};
 use serde_json::{Value, json};
+use tests::ClickHouse;
 
-use crate::engine::{Account, Server, apply_schema, ensure_installed, spawn};
-
-// The file, not the crate: the local stack depends on every function.
-#[path = "../../../localstack/devstack/src/clickhouse.rs"]
-#[allow(dead_code, reason = "the stack uses the rest")]
-mod engine;
-
-/// An engine with the schema, and the function that loads into it.
+/// A server, and the function that loads into it.
 struct Olap {
-    server: Server,
+    server: ClickHouse,
     function: Function,
 }
 
 impl Olap {
     async fn start(data: Option<&Path>) -> Result<Self> {
-        let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local");
-        let python = ensure_installed(&local, |line| eprintln!("{line}")).await?;
-        let server = spawn(&python, data).await?;
-        let account =
-            Account { user: "default".into(), password: String::new(), database: "casino".into() };
-        apply_schema(&server.url, &account).await?;
-        apply_schema(&server.url, &account).await.context("a second time")?;
+        let server = ClickHouse::start(data).await?;
+        server.apply_schema().await.context("a second time")?;
         let function = function(&server.url)?;
         Ok(Self { server, function })
     }
@@ -40,50 +29,16 @@ impl Olap {
     }
 
     async fn sql(&self, sql: &str) -> Result<String> {
-        let url = format!("{}/?database=casino", self.server.url);
-        let answer = reqwest::Client::new().post(url).body(sql.to_owned()).send().await?;
-        let (status, text) = (answer.status(), answer.text().await?);
-        ensure!(status.is_success(), "{status} {text}");
-        Ok(text.trim().to_owned())
+        self.server.sql(sql).await
     }
 
-    /// Table and views hold exactly what these events say, by plain counts.
     async fn holds(&self, events: &[Value]) -> Result<()> {
-        let count = |kind: &str| events.iter().filter(|e| e["event_type"] == kind).count();
-        let (rounds, purchases) = (count("game.round.settled"), count("shop.purchase.succeeded"));
-        let gold = |field: &str| -> i64 {
-            events.iter().filter_map(|event| event["payload"][field].as_i64()).sum()
-        };
-        let parity: Value = serde_json::from_str(
-            &self.sql("SELECT * FROM events_parity FORMAT JSONEachRow").await?,
-        )?;
-        let active = parity["active_player_days"].clone();
-        assert_eq!(
-            parity,
-            json!({
-                "events": events.len(), "distinct_events": events.len(),
-                "events_in_actions_hourly": events.len(),
-                "rounds": rounds, "rounds_in_player_results": rounds,
-                "purchases": purchases, "purchases_in_shop_revenue": purchases,
-                "active_player_days": active, "active_player_days_in_view": active,
-            })
-        );
-        let sums = "SELECT (SELECT sum(bet_gold) FROM player_results_daily), \
-                    (SELECT sum(win_gold) FROM player_results_daily), \
-                    (SELECT sum(burned_gold) FROM shop_revenue_daily)";
-        assert_eq!(
-            self.sql(sums).await?,
-            format!("{}\t{}\t{}", gold("bet_gold"), gold("win_gold"), gold("price_gold"))
-        );
-        let unmarked = "SELECT uniqExact(load_token) FROM events_log \
-                        WHERE load_token NOT IN (SELECT load_token FROM events_loaded)";
-        assert_eq!(self.sql(unmarked).await?, "0");
-        Ok(())
+        self.server.holds(events).await
     }
 }
 
 fn function(url: &str) -> Result<Function> {
-    let env = [("CLICKHOUSE_URL", url), ("CLICKHOUSE_DATABASE", "casino")];
+    let env = [("CLICKHOUSE_URL", url), ("CLICKHOUSE_DATABASE", ClickHouse::DATABASE)];
     let deps = Deps {
         env: env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         clock: Clock::system(),
@@ -265,13 +220,12 @@ async fn completes_the_views_that_miss_a_load_and_no_other() -> Result<()> {
 async fn acknowledges_nothing_while_the_server_is_away() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let data = directory.path().join("engine");
-    let olap = Olap::start(Some(&data)).await?;
+    let mut olap = Olap::start(Some(&data)).await?;
     let all = events(0..40);
     olap.load(&records(0, &all[..20])).await?;
-    let Olap { server, function } = olap;
-    server.stop().await?;
-    assert_eq!(load(&function, &records(20, &all[20..])).await?, comes_back_from(20));
-    let olap = Olap::start(Some(&data)).await?;
+    olap.server.stop().await?;
+    assert_eq!(olap.load(&records(20, &all[20..])).await?, comes_back_from(20));
+    olap.server.resume().await?;
     olap.holds(&all[..20]).await?;
     assert_eq!(olap.load(&records(20, &all[20..])).await?, all_loaded());
     olap.holds(&all).await
@@ -282,8 +236,9 @@ async fn survives_the_server_being_killed_at_any_moment() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let data = directory.path().join("engine");
     let all = events(0..2_000);
+    let mut olap = Olap::start(Some(&data)).await?;
     for round in 0..5_usize {
-        let Olap { server, function } = Olap::start(Some(&data)).await?;
+        let function = olap.function.clone();
         // Batches are cut differently each time, and begin at the beginning.
         let size = 37 + 11 * round;
         let batches: Vec<_> =
@@ -302,10 +257,10 @@ async fn survives_the_server_being_killed_at_any_moment() -> Result<()> {
         seen.wait_for(|batches| *batches == 2 + 2 * round).await?;
         #[expect(clippy::disallowed_methods, reason = "the moment of the kill is the subject")]
         tokio::time::sleep(Duration::from_millis(23 * round as u64)).await;
-        server.kill().await?;
+        olap.server.kill().await?;
         loading.await??;
+        olap.server.resume().await?;
     }
-    let olap = Olap::start(Some(&data)).await?;
     for (n, batch) in all.chunks(500).enumerate() {
         assert_eq!(olap.load(&records(n * 500, batch)).await?, all_loaded());
     }

@@ -1,29 +1,20 @@
 //! Rows a second through the function into the embedded engine:
-//! `cargo run -p olap-load --example throughput`.
+//! `cargo run -p tests --example olap_throughput`.
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use runtime::{Clock, Deps, Entropy, LambdaEvent};
 use serde_json::{Value, json};
-
-use crate::engine::{Account, apply_schema, ensure_installed, spawn};
-
-#[path = "../../../localstack/devstack/src/clickhouse.rs"]
-#[allow(dead_code, reason = "the stack uses the rest")]
-mod engine;
+use tests::ClickHouse;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let local = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local");
-    let python = ensure_installed(&local, |line| eprintln!("{line}")).await?;
     let directory = tempfile::tempdir()?;
-    let server = spawn(&python, Some(&directory.path().join("engine"))).await?;
-    let account =
-        Account { user: "default".into(), password: String::new(), database: "casino".into() };
-    apply_schema(&server.url, &account).await?;
-    let env = [("CLICKHOUSE_URL", server.url.as_str()), ("CLICKHOUSE_DATABASE", "casino")];
+    let mut server = ClickHouse::start(Some(&directory.path().join("engine"))).await?;
+    let url = server.url.as_str();
+    let env = [("CLICKHOUSE_URL", url), ("CLICKHOUSE_DATABASE", ClickHouse::DATABASE)];
     let function = olap_load::function(Deps {
         env: env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         clock: Clock::system(),

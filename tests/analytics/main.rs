@@ -1,0 +1,4 @@
+//! From a commit to rows and totals in ClickHouse, on the real engine.
+
+mod first_day;
+mod loader;

@@ -1,0 +1,89 @@
+//! The shop.
+
+use reqwest::Method;
+use serde_json::json;
+use tests::Target;
+
+#[tokio::test]
+async fn the_catalog_is_in_the_readers_language_and_needs_no_login() {
+    let target = Target::start().await;
+    let api = target.api();
+    let korean = api.get("/api/shop/catalog").await;
+    let english = api.call(Method::GET, "/api/shop/catalog").english().send().await;
+    assert_eq!(
+        korean.ok()["items"][0],
+        json!({ "product_id": "streak_shield", "kind": "item", "name": "연속 출석 보호권",
+                "description": "하루를 놓쳐도 연속 출석이 끊기지 않습니다.", "price_gold": 500,
+                "grants": { "streak_protection": 1 } })
+    );
+    assert_eq!(english.ok()["items"][0]["name"], "Streak shield");
+    assert_ne!(korean.header("etag"), english.header("etag"));
+    assert!(korean.header("vary").to_lowercase().contains("accept-language"), "caches must know");
+    assert_eq!(api.get("/api/shop/items").await.text, korean.text);
+
+    let again = api
+        .call(Method::GET, "/api/shop/catalog")
+        .header("if-none-match", korean.header("etag"))
+        .send()
+        .await;
+    assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""));
+}
+
+#[tokio::test]
+async fn an_item_costs_what_the_catalog_says_and_is_bought_once_per_key() {
+    let target = Target::start().await;
+    let player = target.player().await;
+    let first = player.buy("streak_shield", 2, "key").send().await;
+    let bought = first.ok();
+    assert_eq!(bought["granted"], json!({ "streak_protection": 2 }));
+    assert_eq!((&bought["status"], &bought["price_gold"]), (&json!("success"), &json!(1000)));
+    assert_eq!(bought["gold_balance"], 0);
+    assert_eq!(player.api.get("/api/streak/status").await.ok()["protection"], 2);
+
+    let again = player.buy("streak_shield", 2, "key").send().await;
+    assert_eq!((again.is_replayed(), &again.text), (true, &first.text));
+    let body = json!({ "product_id": "streak_shield", "quantity": 2 });
+    let alias = player.api.post("/api/shop/purchase", &body).key("key").send().await;
+    assert_eq!((alias.is_replayed(), &alias.text), (true, &first.text));
+    player.buy("streak_shield", 1, "key").send().await.is_problem(409, "idempotency_key_reused");
+    assert_eq!(player.gold().await, 0);
+}
+
+#[tokio::test]
+async fn the_older_path_buys_too() {
+    let target = Target::start().await;
+    let player = target.player().await;
+    let body = json!({ "product_id": "neon_frame", "quantity": 1 });
+    let bought = player.api.post("/api/shop/purchase", &body).key("key").send().await.ok();
+    assert_eq!((&bought["gold_balance"], player.gold().await), (&json!(700), 700));
+}
+
+#[tokio::test]
+async fn a_purchase_that_breaks_a_rule_changes_nothing() {
+    let target = Target::start().await;
+    let player = target.player().await;
+    let before = player.me().await;
+    for (product, quantity, rule) in [
+        ("streak_shield", 0, "too_small"),
+        ("streak_shield", 11, "too_large"),
+        ("streak_shield", 100, "too_large"),
+        ("neon_frame", 2, "too_large"),
+    ] {
+        let answer = player.buy(product, quantity, "key").send().await;
+        let problem = answer.is_problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], "/quantity");
+        assert_eq!(problem["errors"][0]["code"], rule, "{product} x {quantity}");
+    }
+    player.buy("moon", 1, "key").send().await.is_problem(404, "product_not_found");
+    let answer = player.buy("streak_shield", 3, "key").send().await;
+    let problem = answer.is_problem(422, "insufficient_funds");
+    assert_eq!((&problem["needed_gold"], &problem["gold_balance"]), (&json!(1500), &json!(1000)));
+    assert_eq!(problem["errors"][0]["pointer"], "/quantity");
+    let cheaper = json!({ "product_id": "neon_frame", "quantity": 1, "price_gold": 1 });
+    let answer = player.api.post("/api/shop/buy", &cheaper).key("key").send().await;
+    assert_eq!(answer.is_problem(422, "validation_failed")["errors"][0]["pointer"], "/price_gold");
+    let keyless = json!({ "product_id": "neon_frame", "quantity": 1 });
+    let answer = player.api.post("/api/shop/buy", &keyless).send().await;
+    answer.is_problem(422, "idempotency_key_required");
+    assert_eq!(player.me().await, before);
+}
