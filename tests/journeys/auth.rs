@@ -147,7 +147,8 @@ async fn a_wrong_password_and_an_unknown_account_get_the_same_answer() {
     let target = Target::start().await;
     let player = target.player().await;
     let mut answers = Vec::new();
-    for (name, password) in [(player.site_id.as_str(), "wrong-horse-9"), ("nobody-at-all", PASSWORD)]
+    for (name, password) in
+        [(player.site_id.as_str(), "wrong-horse-9"), ("nobody-at-all", PASSWORD)]
     {
         let body = json!({ "site_id": name, "password": password });
         let answer = target.api().post(LOGIN, &body).header("x-request-id", "same").send().await;

@@ -1,8 +1,6 @@
 //! The slot.
 
-use domain::{
-    Account, Ctx, Fact, Gold, Legs, Once, OnceKey, Plan, PlayerId, slot::PAYTABLE,
-};
+use domain::{Account, Ctx, Fact, Gold, Legs, Once, OnceKey, Plan, PlayerId, slot::PAYTABLE};
 use serde_json::{Value, json};
 use store::Decision;
 use tests::{Answer, Player, Target, stack};
@@ -57,7 +55,8 @@ async fn a_bet_that_is_none_is_refused_and_changes_nothing() {
         (r#"{"bet":10,"win":1000}"#, "/win", "unknown_field"),
         (r#"[10]"#, "", "wrong_type"),
     ] {
-        let problem = spin_text(&player, body, "refused").await.is_problem(422, "validation_failed");
+        let problem =
+            spin_text(&player, body, "refused").await.is_problem(422, "validation_failed");
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}");
         assert_eq!(problem["errors"][0]["code"], rule, "{body}");
     }
@@ -78,7 +77,10 @@ async fn a_bet_above_the_balance_is_refused_and_changes_nothing() {
             player.spin(bet, "too-much").send().await.is_problem(422, "insufficient_funds");
         assert_eq!(problem["errors"][0]["pointer"], "/bet");
         assert_eq!(problem["errors"][0]["code"], "insufficient_funds");
-        assert_eq!((&problem["needed_gold"], &problem["gold_balance"]), (&bet.into(), &1000.into()));
+        assert_eq!(
+            (&problem["needed_gold"], &problem["gold_balance"]),
+            (&bet.into(), &1000.into())
+        );
     }
     assert_eq!(possessions(&player).await, before);
     let all = player.spin(1000, "too-much").send().await.ok();
@@ -90,11 +92,8 @@ async fn a_bet_above_the_tables_limit_is_refused_however_rich_the_player() {
     let stack = stack().await;
     let player = Player::sign_up(&tests::Api::new(&stack.base_url)).await;
     let id: PlayerId = player.id.parse().expect("an id");
-    let ctx = Ctx {
-        now: runtime::Clock::system().now(),
-        seed: [1; 32],
-        trace_id: "test".to_owned(),
-    };
+    let ctx =
+        Ctx { now: runtime::Clock::system().now(), seed: [1; 32], trace_id: "test".to_owned() };
     let once =
         Once { key: OnceKey::Natural("fortune".to_owned()), request_hash: "fortune".to_owned() };
     let fortune = |state: &domain::Player| {

@@ -1,1 +1,10 @@
-//! races
+//! Many at once, and bad days: what is promised to one caller at a time holds
+//! for all of them together, and when the services below fail.
+
+mod faults;
+mod keys;
+mod names;
+mod outages;
+mod sockets;
+mod spins;
+mod support;

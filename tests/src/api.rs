@@ -101,6 +101,12 @@ impl Call {
         Self { request: self.request.header("content-type", "application/json").body(text.into()) }
     }
 
+    /// With these bytes as body, and no word on what they are.
+    #[must_use]
+    pub fn raw(self, bytes: impl Into<reqwest::Body>) -> Self {
+        Self { request: self.request.body(bytes) }
+    }
+
     /// Sends it.
     ///
     /// # Panics
@@ -137,7 +143,6 @@ impl Answer {
     ///
     /// # Panics
     /// When the status is not 2xx, showing the answer.
-    #[must_use]
     #[track_caller]
     pub fn ok(&self) -> Value {
         assert!(self.status.is_success(), "{} {}", self.status, self.text);

@@ -196,10 +196,8 @@ impl ClickHouse {
         }
         let lines = |lines: Vec<String>| lines.join("\n");
         assert_eq!(
-            self.sql(
-                "SELECT event_type, sum(actions) FROM actions_hourly GROUP BY 1 ORDER BY 1"
-            )
-            .await?,
+            self.sql("SELECT event_type, sum(actions) FROM actions_hourly GROUP BY 1 ORDER BY 1")
+                .await?,
             lines(actions.iter().map(|(kind, count)| format!("{kind}\t{count}")).collect())
         );
         assert_eq!(

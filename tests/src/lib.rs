@@ -6,6 +6,7 @@
 
 mod api;
 mod clickhouse;
+mod hands;
 mod player;
 mod socket;
 

@@ -11,6 +11,7 @@ use axum::{
     extract::{OriginalUri, State},
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
+    routing::any,
 };
 use contract::{
     Code,
@@ -39,8 +40,10 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
         git_sha: deps.env.get("GIT_SHA").unwrap_or("unknown").to_owned(),
     };
     let routes: Router = router().with_state(Arc::new(service)).into();
-    // API Gateway sends here what no other route matches.
-    Ok(Function::http(app(routes.fallback(nothing_here), &deps)?))
+    // API Gateway sends here what no other route matches. Routes, not a fallback:
+    // `app` has one of its own, which knows the paths of this function only.
+    let routes = routes.route("/", any(nothing_here)).route("/{*path}", any(nothing_here));
+    Ok(Function::http(app(routes, &deps)?))
 }
 
 /// The function's routes.

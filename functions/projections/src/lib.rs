@@ -14,7 +14,7 @@ use runtime::{
     Deps, Function,
     push::{Message, Queue},
 };
-use store::Store;
+use store::{Opened, Store};
 
 /// Builds the function.
 ///
@@ -38,55 +38,71 @@ struct Projections {
 }
 
 impl Projections {
-    /// Brings the views of every player in the batch up to date. A player's
-    /// failure brings the batch back from that player's first event; players
-    /// that are done already are found so.
+    /// Brings the views of every player in the batch up to date. A failure brings
+    /// the batch back from the first event it concerns; what is done already is
+    /// found so.
     async fn project(&self, records: Vec<KinesisEventRecord>) -> KinesisEventResponse {
-        let mut answer = KinesisEventResponse::default();
-        let mut first_of: BTreeMap<PlayerId, (usize, u64)> = BTreeMap::new();
-        for (index, record) in records.iter().enumerate() {
-            match serde_json::from_slice::<Envelope>(&record.kinesis.data) {
-                Ok(event) => {
-                    let (_, newest) = first_of.entry(event.user_id).or_insert((index, event.seq));
-                    *newest = event.seq.max(*newest);
+        let mut failed: Vec<usize> = Vec::new();
+        let mut due: Vec<(usize, Opened)> = Vec::new();
+        for (player, Nudge { index, newest }) in nudges(&records) {
+            match self.store.open(player).await {
+                Ok(opened) if opened.stored_seq >= newest => {}
+                Ok(opened) => due.push((index, opened)),
+                Err(error) => {
+                    tracing::error!(%player, %error, "a view cannot be brought up to date");
+                    failed.push(index);
                 }
-                // No event, so no player to bring up to date. `olap-load` keeps
-                // what such a record held.
-                Err(error) => tracing::error!(
-                    sequence = record.kinesis.sequence_number, %error, "skipped a record that is no event"
-                ),
             }
         }
-        let mut failed: Option<usize> = None;
-        for (player, (index, newest)) in first_of {
-            if let Err(error) = self.catch_up(player, newest).await {
-                tracing::error!(%player, %error, "a view did not catch up");
-                failed = Some(failed.map_or(index, |earlier| earlier.min(index)));
+        // The frames first: if a view were stored and its frame not sent, nothing
+        // would bring the frame back. One that is sent twice is known by its `seq`.
+        let frames: Vec<_> = due.iter().map(|(_, opened)| message(opened)).collect();
+        if let Err(error) = self.push.send(&frames).await {
+            tracing::error!(%error, "no view of this batch is stored");
+            failed.extend(due.drain(..).map(|(index, _)| index));
+        }
+        for (index, opened) in due {
+            let player = opened.player.id;
+            if let Err(error) = self.store.save_stats(player, &opened.stats).await {
+                tracing::error!(%player, %error, "a view was not stored");
+                failed.push(index);
             }
         }
-        if let Some(index) = failed {
-            answer.add_failure(&records[index].kinesis.sequence_number);
+        let mut answer = KinesisEventResponse::default();
+        if let Some(first) = failed.into_iter().min() {
+            answer.add_failure(&records[first].kinesis.sequence_number);
         }
         answer
     }
-
-    async fn catch_up(&self, player: PlayerId, newest: u64) -> Result<(), Error> {
-        let opened = self.store.open(player).await?;
-        if opened.stored_seq >= newest {
-            return Ok(());
-        }
-        // The frame first: if the view were stored and the frame were not sent,
-        // nothing would bring this back. A frame sent twice is known by its `seq`.
-        let frame = domain::stats_frame(player, &opened.stats, opened.player.updated_at);
-        self.push.send(&[Message::frames(player, &[frame])]).await?;
-        Ok(self.store.save_stats(player, &opened.stats).await?)
-    }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    #[error(transparent)]
-    Push(#[from] runtime::push::QueueError),
+/// Where a player's events begin in the batch, and the newest of them.
+struct Nudge {
+    index: usize,
+    newest: u64,
+}
+
+fn nudges(records: &[KinesisEventRecord]) -> BTreeMap<PlayerId, Nudge> {
+    let mut nudges = BTreeMap::new();
+    for (index, record) in records.iter().enumerate() {
+        match serde_json::from_slice::<Envelope>(&record.kinesis.data) {
+            Ok(event) => {
+                let nudge =
+                    nudges.entry(event.user_id).or_insert(Nudge { index, newest: event.seq });
+                nudge.newest = nudge.newest.max(event.seq);
+            }
+            // No event, so no player to bring up to date. `olap-load` keeps what
+            // such a record held.
+            Err(error) => tracing::error!(
+                sequence = record.kinesis.sequence_number, %error, "skipped a record that is no event"
+            ),
+        }
+    }
+    nudges
+}
+
+fn message(opened: &Opened) -> Message {
+    let Opened { player, stats, .. } = opened;
+    let frame = domain::stats_frame(player.id, stats, player.updated_at);
+    Message::frames(player.id, &[frame])
 }

@@ -24,6 +24,13 @@ use crate::{
 /// Messages of one `ReceiveMessage` or `DeleteMessageBatch`.
 const SQS_BATCH: usize = 10;
 
+/// Between reads of a busy table stream: AWS takes a quarter of a second; frames
+/// are to be on the socket sooner here.
+const TABLE_PACE: Duration = Duration::from_millis(10);
+
+/// Between reads of a busy Kinesis shard: AWS takes a second.
+const KINESIS_PACE: Duration = Duration::from_millis(100);
+
 /// One engine, as sources, destination and checkpoints.
 pub struct Adapters {
     engine: Arc<Engine>,
@@ -116,6 +123,10 @@ impl ShardSource for TableStream {
     fn changed(&self) -> watch::Receiver<u64> {
         self.engine.changes(&Source::TableStream { table: self.table.clone() })
     }
+
+    fn pace(&self) -> Duration {
+        TABLE_PACE
+    }
 }
 
 impl TableStream {
@@ -182,6 +193,10 @@ impl ShardSource for KinesisStream {
 
     fn changed(&self) -> watch::Receiver<u64> {
         self.engine.changes(&Source::Kinesis { stream: self.stream.clone() })
+    }
+
+    fn pace(&self) -> Duration {
+        KINESIS_PACE
     }
 }
 

@@ -86,7 +86,10 @@ async fn main() -> Result<()> {
     }
     tracing::info!("finishing what is in flight");
     stack.shutdown().await?;
-    analytics.stop().await?;
+    if let Err(error) = analytics.stop().await {
+        // What it has not loaded is still in the stream.
+        tracing::warn!("{error:#}");
+    }
     tracing::info!("stopped; everything is kept in {}", data.display());
     Ok(())
 }

@@ -66,7 +66,7 @@ pub struct StreakStatus {
     pub claimed_today: bool,
     /// What the next claim grants.
     pub next_reward: StreakReward,
-    /// Missed days that would be forgiven.
+    /// Protections left: missed days that would be forgiven from here on.
     pub protection: u32,
     /// The longest streak ever.
     pub longest: u32,
@@ -88,7 +88,7 @@ pub struct StreakClaimAnswer {
     pub new_balance: i64,
     /// The level after the claim.
     pub level: u32,
-    /// Missed days that were forgiven by this claim.
+    /// Protections used up by the days missed before this claim.
     pub protection_used: u32,
     /// The UTC day it counts for.
     #[schema(value_type = String, format = Date)]

@@ -95,10 +95,10 @@ impl StreakStatus {
             streak.after_claim(today).0
         };
         Self {
-            count: if standing == Standing::Broken { 0 } else { streak.count },
+            count: if matches!(standing, Standing::Broken { .. }) { 0 } else { streak.count },
             claimed_today,
             next_reward: StreakReward::at(next),
-            protection: streak.protections,
+            protection: streak.protections_left(today),
             longest: streak.longest,
         }
     }

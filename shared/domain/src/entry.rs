@@ -55,6 +55,8 @@ pub enum Fact {
         /// The day on which it was found.
         day: Date,
         count_before: u32,
+        /// Protections that were used up before it broke.
+        protections_used: u32,
     },
     RoundSettled {
         game: Game,

@@ -37,9 +37,10 @@ pub fn envelope(entry: &Entry) -> Envelope {
             "streak.protection_consumed",
             json!({ "day": day, "protections_used": protections_used }),
         ),
-        Fact::StreakBroken { day, count_before } => {
-            ("streak.broken", json!({ "day": day, "count_before": count_before }))
-        }
+        Fact::StreakBroken { day, count_before, protections_used } => (
+            "streak.broken",
+            json!({ "day": day, "count_before": count_before, "protections_used": protections_used }),
+        ),
         Fact::RoundSettled { game, round, bet, win, multiplier, outcome, epoch, paytable } => (
             match game {
                 Game::Slot => "game.round.settled",

@@ -106,7 +106,10 @@ impl Player {
                 next.streak.last_day = Some(*day);
                 next.streak.protections = self.streak.protections.saturating_sub(*protections_used);
             }
-            Fact::StreakBroken { .. } => next.streak.count = 0,
+            Fact::StreakBroken { protections_used, .. } => {
+                next.streak.count = 0;
+                next.streak.protections = self.streak.protections.saturating_sub(*protections_used);
+            }
             Fact::ItemPurchased { protections, .. } => {
                 next.streak.protections =
                     self.streak.protections.checked_add(*protections).ok_or(Overflow)?;

@@ -45,8 +45,10 @@ pub enum Standing {
     Unbroken,
     /// `days` were missed and as many protections cover them.
     Protected { days: u32 },
-    /// Days were missed and the protections do not cover them all, so none is used.
-    Broken,
+    /// More days were missed than protections could cover. They were used up one
+    /// by one before the streak broke, as they are when every night is settled by
+    /// itself.
+    Broken { protections_used: u32 },
 }
 
 impl Streak {
@@ -61,10 +63,22 @@ impl Streak {
         let missed = u32::try_from((today - last_day).get_days() - 1).unwrap_or(0);
         match missed {
             0 => Standing::Unbroken,
-            _ if self.count == 0 => Standing::Broken,
+            // No streak, so nothing that a protection could keep.
+            _ if self.count == 0 => Standing::Broken { protections_used: 0 },
             days if days <= self.protections => Standing::Protected { days },
-            _ => Standing::Broken,
+            _ => Standing::Broken { protections_used: self.protections },
         }
+    }
+
+    /// The protections left on `today`, before that day is claimed.
+    #[must_use]
+    pub fn protections_left(&self, today: Date) -> u32 {
+        let used = match self.standing(today) {
+            Standing::Claimed | Standing::Unbroken => 0,
+            Standing::Protected { days } => days,
+            Standing::Broken { protections_used } => protections_used,
+        };
+        self.protections.saturating_sub(used)
     }
 
     /// The streak that a claim on `today` would make, and the protections it uses.
@@ -74,7 +88,7 @@ impl Streak {
             Standing::Claimed => (self.count, 0),
             Standing::Unbroken => (self.count.saturating_add(1), 0),
             Standing::Protected { days } => (self.count.saturating_add(1), days),
-            Standing::Broken => (1, 0),
+            Standing::Broken { protections_used } => (1, protections_used),
         }
     }
 }
@@ -87,7 +101,7 @@ mod tests {
 
     #[test]
     #[expect(
-        clippy::cast_precision_loss,
+        clippy::disallowed_types,
         clippy::cast_possible_truncation,
         reason = "the formula as published"
     )]
@@ -112,10 +126,22 @@ mod tests {
             (streak(3, 0, Some(date(2026, 11, 20))), Standing::Unbroken, (4, 0)),
             (streak(3, 0, Some(date(2026, 11, 21))), Standing::Claimed, (3, 0)),
             (streak(3, 0, Some(date(2026, 11, 22))), Standing::Claimed, (3, 0)),
-            (streak(3, 0, Some(date(2026, 11, 19))), Standing::Broken, (1, 0)),
+            (
+                streak(3, 0, Some(date(2026, 11, 19))),
+                Standing::Broken { protections_used: 0 },
+                (1, 0),
+            ),
             (streak(3, 1, Some(date(2026, 11, 19))), Standing::Protected { days: 1 }, (4, 1)),
-            (streak(3, 1, Some(date(2026, 11, 18))), Standing::Broken, (1, 0)),
-            (streak(0, 5, Some(date(2026, 11, 19))), Standing::Broken, (1, 0)),
+            (
+                streak(3, 1, Some(date(2026, 11, 18))),
+                Standing::Broken { protections_used: 1 },
+                (1, 1),
+            ),
+            (
+                streak(0, 5, Some(date(2026, 11, 19))),
+                Standing::Broken { protections_used: 0 },
+                (1, 0),
+            ),
             (streak(3, 400, Some(date(2025, 11, 19))), Standing::Protected { days: 366 }, (4, 366)),
         ] {
             assert_eq!(streak.standing(today), standing, "{streak:?}");

@@ -15,6 +15,7 @@ pub struct Env(Arc<BTreeMap<String, String>>);
 impl Env {
     /// The environment of this process.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_process() -> Self {
         std::env::vars().collect()
     }
@@ -87,9 +88,11 @@ pub fn utc_day(at: Timestamp) -> jiff::civil::Date {
     at.to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// Where randomness comes from. Sampled once per invocation.
 #[derive(Clone)]
-pub struct Entropy(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Entropy(Arc<Fill>);
 
 impl Entropy {
     /// The operating system's generator.

@@ -19,6 +19,10 @@ const ATTEMPTS: u32 = 12;
 /// How long it may go on like that: well below the time a function has.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// When even calls that hang are given up: before the function is, so that the
+/// caller is told what an unknown outcome means.
+const LIMIT: Duration = Duration::from_secs(8);
+
 /// What a rule decided, and the answer that goes with it.
 pub struct Decision {
     pub plan: Plan,
@@ -89,6 +93,17 @@ impl Store {
     }
 
     async fn run(
+        &self,
+        player: PlayerId,
+        once: Once,
+        decide: impl FnMut(Option<Player>) -> Result<Option<Decision>>,
+    ) -> Result<Option<Receipt>> {
+        tokio::time::timeout(LIMIT, self.attempt(player, once, decide))
+            .await
+            .unwrap_or_else(|elapsed| Err(Error::Unavailable(Box::new(elapsed))))
+    }
+
+    async fn attempt(
         &self,
         player: PlayerId,
         once: Once,

@@ -127,3 +127,6 @@ fn corrupt(
 ) -> Error {
     Error::Corrupt { pk: pk.to_owned(), sk: sk.to_owned(), source: source.into() }
 }
+
+#[cfg(test)]
+mod tests;

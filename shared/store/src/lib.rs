@@ -27,6 +27,10 @@ pub use roster::SHARDS as ROSTER_SHARDS;
 pub use socket::{Connection, Ticket};
 pub use view::Opened;
 
+/// Before the first retry of a call, doubling, with jitter. The SDK's own second
+/// is a hundred times what the table takes to answer.
+const BACKOFF: Duration = Duration::from_millis(25);
+
 /// The table, through one client.
 #[derive(Clone)]
 pub struct Store {
@@ -42,7 +46,9 @@ impl Store {
     #[must_use]
     pub fn new(config: &SdkConfig, table: &str) -> Self {
         let config = aws_sdk_dynamodb::config::Builder::from(config)
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .retry_config(
+                RetryConfig::standard().with_max_attempts(3).with_initial_backoff(BACKOFF),
+            )
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(Duration::from_secs(1))

@@ -14,9 +14,12 @@ use crate::{
     keys,
 };
 
-/// Items of the screen query: views, state and the newest entries. The
-/// projections keep what must be folded shorter than this.
-const PAGE: i32 = 24;
+/// Items of the screen query's first page: the view, the state and as many of the
+/// newest entries as the projections usually have yet to fold.
+const FIRST_PAGE: i32 = 6;
+
+/// Items of a further page, when they lag.
+const FURTHER_PAGE: i32 = 50;
 
 /// A player with views that are as new as the state.
 #[derive(Clone, Debug)]
@@ -59,10 +62,11 @@ impl Store {
         let mut player: Option<Player> = None;
         let mut stats = Stats::default();
         let mut tail: Vec<Entry> = Vec::new();
-        let mut start = None;
+        let (mut start, mut limit) = (None, FIRST_PAGE);
         loop {
             let (items, next) =
-                self.page(id, keys::ENTRY_PREFIX, keys::AFTER_ALL, false, PAGE, start).await?;
+                self.page(id, keys::ENTRY_PREFIX, keys::AFTER_ALL, false, limit, start).await?;
+            limit = FURTHER_PAGE;
             for found in items {
                 match item::sk(&found) {
                     Some(keys::STATS_VIEW) => stats = item::decode(found)?,

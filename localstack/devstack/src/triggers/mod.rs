@@ -192,7 +192,8 @@ impl Triggers {
                 state: Arc::clone(&state),
                 activity: self.activity.clone(),
             };
-            self.tasks().spawn(shard::start(shard, stop.clone()).await?);
+            let reading = shard::start(shard, stop.clone()).await?;
+            self.tasks().spawn(reading);
         }
         Ok(())
     }

@@ -45,6 +45,13 @@ pub trait ShardSource: Send + Sync {
 
     /// A counter that moves after each write, once the record can be read.
     fn changed(&self) -> watch::Receiver<u64>;
+
+    /// The least time between a read that found something and the next. AWS polls
+    /// a table's stream four times a second and a Kinesis stream once; under load
+    /// a pause is what lets batches form.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A message as `ReceiveMessage` gives it, with all of its attributes.

@@ -250,6 +250,8 @@ impl Reader {
                 self.more = !records.is_empty();
                 if records.is_empty() {
                     shard.state.caught_up(&shard.origin.shard, version);
+                } else if !shard.source.pace().is_zero() {
+                    self.read_again = Some(super::time::later(now, shard.source.pace()));
                 }
                 for record in records {
                     self.take(record, now);

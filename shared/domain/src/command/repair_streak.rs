@@ -23,8 +23,10 @@ pub fn decide(player: &Player, ctx: &Ctx) -> Result<Option<Plan>, Rejection> {
             day: today.saturating_sub(1.days()),
             protections_used: days,
         },
-        Standing::Broken if player.streak.count == 0 => return Ok(None),
-        Standing::Broken => Fact::StreakBroken { day: today, count_before: player.streak.count },
+        Standing::Broken { .. } if player.streak.count == 0 => return Ok(None),
+        Standing::Broken { protections_used } => {
+            Fact::StreakBroken { day: today, count_before: player.streak.count, protections_used }
+        }
     };
     Plan::new(player, ctx, fact, Legs::none()).map(Some)
 }

@@ -172,10 +172,10 @@ fn claim_streak_pays_the_day_once() {
         (on_streak(44, 0, date(2026, 11, 20)), Ok((1800, 45, 0))),
         (on_streak(500, 0, date(2026, 11, 20)), Ok((1800, 501, 0))),
         (on_streak(u32::MAX, 0, date(2026, 11, 20)), Ok((1800, u32::MAX, 0))),
-        // Missed days: covered all, or not at all.
+        // Missed days: covered, or all protections used up in vain.
         (on_streak(3, 2, date(2026, 11, 18)), Ok((1389, 4, 0))),
         (on_streak(3, 3, date(2026, 11, 18)), Ok((1389, 4, 1))),
-        (on_streak(3, 1, date(2026, 11, 18)), Ok((1123, 1, 1))),
+        (on_streak(3, 1, date(2026, 11, 18)), Ok((1123, 1, 0))),
         (on_streak(3, 0, date(2026, 11, 19)), Ok((1123, 1, 0))),
         // Broken by the nightly repair.
         (on_streak(0, 2, date(2026, 11, 19)), Ok((1123, 1, 2))),
@@ -213,7 +213,9 @@ fn repair_streak_mends_what_yesterday_left() {
     let consumed = |protections_used| {
         Some(Fact::StreakProtectionConsumed { day: yesterday, protections_used })
     };
-    let broken = |count_before| Some(Fact::StreakBroken { day: date(2026, 11, 21), count_before });
+    let broken = |count_before, protections_used| {
+        Some(Fact::StreakBroken { day: date(2026, 11, 21), count_before, protections_used })
+    };
     for (before, fact) in [
         (player(0), None),
         (on_streak(3, 1, date(2026, 11, 21)), None),
@@ -221,8 +223,8 @@ fn repair_streak_mends_what_yesterday_left() {
         (on_streak(3, 1, yesterday), None),
         (on_streak(3, 1, date(2026, 11, 19)), consumed(1)),
         (on_streak(3, 5, date(2026, 11, 17)), consumed(3)),
-        (on_streak(3, 2, date(2026, 11, 17)), broken(3)),
-        (on_streak(3, 0, date(2026, 11, 19)), broken(3)),
+        (on_streak(3, 2, date(2026, 11, 17)), broken(3, 2)),
+        (on_streak(3, 0, date(2026, 11, 19)), broken(3, 0)),
         (on_streak(0, 0, date(2026, 11, 19)), None),
         (on_streak(0, 9, date(2026, 11, 19)), None),
     ] {

@@ -111,8 +111,10 @@ async fn around(State(shared): State<Shared>, request: Request, next: Next) -> R
 
 /// Headers every answer has, unless it says otherwise itself.
 fn harden(headers: &mut HeaderMap) {
-    const DEFAULTS: [(HeaderName, &str); 5] = [
+    const DEFAULTS: [(HeaderName, &str); 6] = [
         (header::CACHE_CONTROL, "no-store"),
+        // Names, problems and all other words are in the reader's language.
+        (header::VARY, "accept-language"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -186,7 +186,7 @@ async fn shutdown_finishes_the_batch_in_flight() {
         .await;
     entered.notified().await;
     assert!(!triggers.idle().await);
-    let stopping = tokio::spawn(triggers.shutdown());
+    let stopping = tokio::spawn(async move { triggers.shutdown().await });
     tokio::task::yield_now().await;
     assert!(!stopping.is_finished());
     release.notify_one();

@@ -1,0 +1,148 @@
+//! The HTTP API as a document: complete, true, and never broken for clients.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    breaking,
+    snapshot::{self, Update, assert_snapshot},
+};
+
+const SNAPSHOT: &str = "infra/openapi.json";
+
+/// Writes that need no login: what they need is in the request.
+const PUBLIC_WRITES: [&str; 4] = [
+    "POST /api/auth/login",
+    "POST /api/auth/register",
+    "POST /api/auth/signup",
+    "POST /api/games/fairness/verify",
+];
+
+fn generated() -> Value {
+    serde_json::to_value(devstack::functions::openapi()).expect("the document serializes")
+}
+
+/// Every operation as `METHOD /path`, with its description.
+fn operations(document: &Value) -> Vec<(String, Value)> {
+    let empty = Map::new();
+    let object = |value: &Value| value.as_object().unwrap_or(&empty).clone();
+    let paths = object(&document["paths"]).into_iter();
+    paths
+        .flat_map(|(path, item)| {
+            object(&item).into_iter().map(move |(method, operation)| {
+                (format!("{} {path}", method.to_uppercase()), operation)
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn the_document_breaks_no_client_and_is_the_committed_one() {
+    let committed: Value = serde_json::from_str(&snapshot::read(SNAPSHOT)).unwrap_or_default();
+    let broken = breaking::changes(&committed, &generated());
+    assert!(
+        broken.is_empty() || Update::allowed() == Update::Breaking,
+        "this breaks clients:\n  {}\nKeep the old way beside the new one. If nobody can be using \
+         it yet, run: UPDATE_SNAPSHOTS=breaking cargo test -p tests --test contract",
+        broken.join("\n  ")
+    );
+    assert_snapshot(SNAPSHOT, &generated());
+}
+
+#[tokio::test]
+async fn the_document_and_the_template_have_the_same_routes() {
+    let stack = tests::stack().await;
+    let routes = stack.spec().http_routes.iter().filter(|route| route.path != "$default");
+    let deployed: BTreeSet<_> =
+        routes.map(|route| format!("{} {}", route.method, route.path)).collect();
+    let described: BTreeSet<_> = operations(&generated()).into_iter().map(|(op, _)| op).collect();
+    assert_eq!(deployed, described, "template.yaml | functions' routers");
+    let defaults = stack.spec().http_routes.iter().filter(|route| route.path == "$default");
+    assert_eq!(defaults.count(), 1, "what no route matches is a problem, too");
+}
+
+#[test]
+fn only_the_listed_writes_need_no_login() {
+    let open: Vec<_> = operations(&generated())
+        .into_iter()
+        .filter(|(name, op)| !name.starts_with("GET ") && op["security"].is_null())
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(open, PUBLIC_WRITES);
+    for (name, operation) in operations(&generated()) {
+        if !operation["security"].is_null() {
+            assert_eq!(operation["security"], json!([{ "bearer": [] }]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_says_which_problems_it_answers_with() {
+    for (name, operation) in operations(&generated()) {
+        // What the product says of itself has nothing to refuse.
+        if operation["tags"] == json!(["operations"]) {
+            continue;
+        }
+        let mut expected = vec!["422", "429", "500", "503"];
+        if !operation["security"].is_null() {
+            expected.extend(["401", "403"]);
+        }
+        if !operation["requestBody"].is_null() {
+            expected.extend(["400", "413"]);
+        }
+        if !name.starts_with("GET ") {
+            expected.push("409");
+        }
+        for status in expected {
+            let schema =
+                &operation["responses"][status]["content"]["application/problem+json"]["schema"];
+            assert_eq!(schema["$ref"], "#/components/schemas/Problem", "{name} {status}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_and_a_success() {
+    let mut names = BTreeSet::new();
+    for (name, operation) in operations(&generated()) {
+        let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+        assert!(!id.is_empty() && names.insert(id), "{name} has no name of its own");
+        assert!(operation["summary"].is_string() || operation["description"].is_string(), "{name}");
+        let responses = operation["responses"].as_object().expect("responses");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{name}");
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                    found.insert(reference.to_owned());
+                }
+                members.values().for_each(|member| references(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let (document, mut found) = (generated(), BTreeSet::new());
+    references(&document, &mut found);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference within the document");
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn everything_that_moves_gold_requires_a_key() {
+    for (name, operation) in operations(&generated()) {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let key = parameters.iter().find(|parameter| parameter["name"] == "Idempotency-Key");
+        let required = key.is_some_and(|key| key["required"] == true);
+        let moves = ["spin", "buy", "purchase", "rotate"].iter().any(|end| name.ends_with(end));
+        assert_eq!(required, moves, "{name}");
+    }
+}

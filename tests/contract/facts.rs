@@ -1,0 +1,122 @@
+//! One entry of every kind, as the event stream and the sockets carry it.
+
+use domain::{
+    Account, After, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId, ReceiptId, RoundId,
+    SessionId, envelope, frames, stats::Stats, stats_frame,
+};
+use jiff::civil::date;
+use serde_json::json;
+
+use crate::snapshot::assert_snapshot;
+
+/// The samples in order: each kind names the one after it, so a kind without a
+/// sample does not compile.
+fn after(fact: &Fact) -> Option<Fact> {
+    Some(match fact {
+        Fact::PlayerSignedUp { .. } => {
+            Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]) }
+        }
+        Fact::PlayerLoggedIn { .. } => Fact::StreakClaimed {
+            day: date(2026, 11, 21),
+            count: 3,
+            gold: Gold::new(1315),
+            xp: 63,
+            protections_used: 1,
+            formula: "C_exp_decay_v1".to_owned(),
+        },
+        Fact::StreakClaimed { .. } => {
+            Fact::StreakProtectionConsumed { day: date(2026, 11, 20), protections_used: 2 }
+        }
+        Fact::StreakProtectionConsumed { .. } => {
+            Fact::StreakBroken { day: date(2026, 11, 21), count_before: 9, protections_used: 1 }
+        }
+        Fact::StreakBroken { .. } => Fact::RoundSettled {
+            game: Game::Slot,
+            round: RoundId::from_bytes([3; 16]),
+            bet: Gold::new(10),
+            win: Gold::new(50),
+            multiplier: 5,
+            outcome: ["cherry"; 3].map(str::to_owned).to_vec(),
+            epoch: 2,
+            paytable: "slot-1".to_owned(),
+        },
+        Fact::RoundSettled { .. } => Fact::ItemPurchased {
+            receipt: ReceiptId::from_bytes([4; 16]),
+            product: "streak_shield".to_owned(),
+            quantity: 2,
+            price: Gold::new(1000),
+            protections: 2,
+        },
+        Fact::ItemPurchased { .. } => {
+            Fact::FairnessRotated { epoch: 3, client_seed: "my-lucky-seed".to_owned() }
+        }
+        Fact::FairnessRotated { .. } => return None,
+    })
+}
+
+fn samples() -> Vec<Fact> {
+    let first = Fact::PlayerSignedUp {
+        client_seed: "0123456789abcdef".to_owned(),
+        session: SessionId::from_bytes([2; 16]),
+    };
+    std::iter::successors(Some(first), after).collect()
+}
+
+fn entry(fact: Fact) -> Entry {
+    let legs = match &fact {
+        Fact::PlayerSignedUp { .. } => Legs::to_player(Account::MintSignup, Gold::new(1000)),
+        Fact::StreakClaimed { gold, .. } => Legs::to_player(Account::MintStreak, *gold),
+        Fact::RoundSettled { .. } => Legs::to_player(Account::HouseSlot, Gold::new(40)),
+        Fact::ItemPurchased { .. } => Legs::to_player(Account::BurnShop, Gold::new(-1000)),
+        _ => Ok(Legs::none()),
+    };
+    Entry {
+        player: PlayerId::from_bytes([1; 16]),
+        seq: 7,
+        at: "2026-11-21T01:02:03.456Z".parse().expect("an instant"),
+        fact,
+        legs: legs.expect("small amounts"),
+        after: After { gold: Gold::new(2040), total_xp: 1063 },
+        trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
+        once: Some(Once {
+            key: OnceKey::Header("key-1".to_owned()),
+            request_hash: "never sent".to_owned(),
+        }),
+        answer: None,
+    }
+}
+
+#[test]
+fn events_and_frames_look_as_their_readers_know_them() {
+    let mut kinds = Vec::new();
+    for fact in samples() {
+        let entry = entry(fact);
+        let document = json!({ "envelope": envelope(&entry), "frames": frames(&entry) });
+        assert_snapshot(&format!("tests/contract/snapshots/{}.json", entry.fact.kind()), &document);
+        kinds.push(format!("{}.json", entry.fact.kind()));
+    }
+    kinds.push("stats_update.json".to_owned());
+    let folder = crate::snapshot::path("tests/contract/snapshots");
+    for file in std::fs::read_dir(folder).expect("the snapshots") {
+        let name = file.expect("a file").file_name().into_string().expect("a name");
+        assert!(kinds.contains(&name), "{name} is of no kind of fact: delete it");
+    }
+}
+
+#[test]
+fn the_statistics_frame_looks_as_its_readers_know_it() {
+    let round = entry(Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]) });
+    let frame = stats_frame(round.player, &Stats::default(), round.at);
+    assert_snapshot("tests/contract/snapshots/stats_update.json", &json!(frame));
+}
+
+#[test]
+fn no_event_or_frame_shows_what_is_secret() {
+    for fact in samples() {
+        let entry = entry(fact);
+        let text = json!([envelope(&entry), frames(&entry)]).to_string();
+        for secret in ["never sent", "0123456789abcdef"] {
+            assert!(!text.contains(secret), "{}: {text}", entry.fact.kind());
+        }
+    }
+}

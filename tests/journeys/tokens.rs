@@ -1,0 +1,99 @@
+//! Who is not known is told so: 401, never 403, never 500.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Api, Hands, Player, Target, stack_with};
+
+async fn refused(api: &Api, authorization: Option<&str>) {
+    let call = api.call(Method::GET, "/api/auth/me");
+    let call = match authorization {
+        Some(value) => call.header("authorization", value),
+        None => call,
+    };
+    let answer = call.send().await;
+    answer.is_problem(401, "unauthenticated");
+    assert_eq!(answer.header("www-authenticate"), "Bearer", "{authorization:?}");
+}
+
+#[tokio::test]
+async fn no_token_and_malformed_ones_are_401() {
+    let target = Target::start().await;
+    let player = target.player().await;
+    let token = player.api.token().expect("a token");
+    refused(&target.api(), None).await;
+    for value in ["", "Bearer", "Bearer ", "Bearer x", "Bearer x.y.z", "Basic YTpi", token] {
+        refused(&target.api(), Some(value)).await;
+    }
+}
+
+#[tokio::test]
+async fn forged_tokens_are_401() {
+    let target = Target::start().await;
+    let (player, victim) = (target.player().await, target.player().await);
+    let token = player.api.token().expect("a token");
+    let parts: Vec<&str> = token.split('.').collect();
+    let decode = |part: &str| -> Value {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64");
+        serde_json::from_slice(&bytes).expect("JSON")
+    };
+    let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    let (header, claims) = (decode(parts[0]), decode(parts[1]));
+    assert_eq!(header["alg"], "HS256");
+    let with = |of: &Value, member: &str, value: Value| {
+        let mut changed = of.clone();
+        changed[member] = value;
+        encode(&changed)
+    };
+    let (none, lower) = (with(&header, "alg", json!("none")), with(&header, "alg", json!("None")));
+    let forged = [
+        format!("{none}.{}.", parts[1]),
+        format!("{none}.{}.{}", parts[1], parts[2]),
+        format!("{lower}.{}.", parts[1]),
+        format!("{}.{}.", parts[0], parts[1]),
+        format!("{}.{}.{}", with(&header, "alg", json!("RS256")), parts[1], parts[2]),
+        format!("{}.{}.{}", with(&header, "kid", json!("other")), parts[1], parts[2]),
+        format!("{}.{}.{}", with(&header, "kid", json!("../../dev/null")), parts[1], parts[2]),
+        format!("{}.{}.{}", parts[0], with(&claims, "sub", json!(victim.id)), parts[2]),
+        format!("{}.{}.{}", parts[0], with(&claims, "role", json!("admin")), parts[2]),
+        format!("{}.{}.{}", parts[0], parts[1], BASE64_URL_SAFE_NO_PAD.encode([0; 32])),
+    ];
+    for token in forged {
+        refused(&target.api(), Some(&format!("Bearer {token}"))).await;
+    }
+    player.me().await;
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_fifteen_minutes() {
+    let hands = Hands::at("2026-12-01T09:00:00Z");
+    let stack = stack_with(hands.options()).await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    hands.set("2026-12-01T09:14:59Z");
+    player.me().await;
+    // A few seconds are granted to clocks that differ.
+    hands.set("2026-12-01T09:15:06Z");
+    let bearer = format!("Bearer {}", player.api.token().expect("a token"));
+    refused(&Api::new(&stack.base_url), Some(&bearer)).await;
+    player.log_in().await.me().await;
+}
+
+#[tokio::test]
+async fn whatever_is_somebodys_own_needs_a_token() {
+    let target = Target::start().await;
+    let document = target.api().get("/openapi.json").await.ok();
+    let mut guarded = 0;
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            if operation["security"].is_null() {
+                continue;
+            }
+            guarded += 1;
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+            let answer = target.api().call(method, path).key("key").body("{}").send().await;
+            answer.is_problem(401, "unauthenticated");
+            assert_eq!(answer.header("www-authenticate"), "Bearer", "{path}");
+        }
+    }
+    assert!(guarded >= 14, "{guarded}");
+}

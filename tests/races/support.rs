@@ -1,0 +1,79 @@
+//! What races are made of: many calls at once, and the books afterwards.
+
+use std::collections::BTreeSet;
+
+use devstack::Stack;
+use domain::{Entry, PlayerId};
+use futures::future::join_all;
+use serde_json::Value;
+use tests::{Answer, Call, Player};
+
+/// More than any test here writes to one journal.
+const WHOLE_JOURNAL: i32 = 1000;
+
+/// Sends `count` calls at once.
+pub async fn at_once(count: usize, call: impl Fn(usize) -> Call) -> Vec<Answer> {
+    join_all((0..count).map(|number| call(number).send())).await
+}
+
+/// The player's whole journal.
+pub async fn journal(stack: &Stack, player: &Player) -> Vec<Entry> {
+    let id: PlayerId = player.id.parse().expect("a player id");
+    stack.store("test").entries_after(id, 0, WHOLE_JOURNAL).await.expect("the journal")
+}
+
+/// The player's whole journal, after holding it against what the API says: the
+/// entries are numbered without gaps, every one sums to zero, and together they
+/// make the balance.
+pub async fn books(stack: &Stack, player: &Player) -> Vec<Entry> {
+    let journal = journal(stack, player).await;
+    for (entry, seq) in journal.iter().zip(1..) {
+        assert_eq!(entry.seq, seq, "a gap: {journal:#?}");
+        assert_eq!(entry.legs.sum(), 0, "{entry:?}");
+        assert!(entry.after.gold.units() >= 0, "{entry:?}");
+    }
+    let sum: i64 = journal.iter().map(|entry| entry.legs.of_player().units()).sum();
+    assert_eq!(player.gold().await, sum);
+    let fairness = player.api.get("/api/games/fairness").await.ok();
+    assert_eq!(fairness["next_nonce"], journal.len() + 1, "the version counts the entries");
+    journal
+}
+
+/// How many entries are of a kind.
+pub fn of_kind(journal: &[Entry], kind: &str) -> usize {
+    journal.iter().filter(|entry| entry.fact.kind() == kind).count()
+}
+
+/// Sends a call again, with its key, for as long as the answer is a clear 503;
+/// panics at any other failure.
+pub async fn insist(call: impl Fn() -> Call) -> Answer {
+    for _ in 0..20 {
+        let answer = call().send().await;
+        if answer.status.is_success() {
+            return answer;
+        }
+        is_clear_503(&answer);
+    }
+    panic!("still 503 after 20 times");
+}
+
+/// A 503 that says what it is and when to come back.
+#[track_caller]
+pub fn is_clear_503(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    let code = answer.json()["code"].as_str().unwrap_or_default().to_owned();
+    assert!(["conflict_retry", "service_unavailable"].contains(&code.as_str()), "{}", answer.text);
+    answer.is_problem(503, &code);
+    assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{:?}", answer.headers);
+}
+
+/// How many different bodies there are.
+pub fn different(answers: &[Answer]) -> usize {
+    answers.iter().map(|answer| answer.text.as_str()).collect::<BTreeSet<_>>().len()
+}
+
+/// How many different values the answers hold at `pointer`.
+pub fn different_at(answers: &[Answer], pointer: &str) -> usize {
+    let value = |answer: &Answer| answer.json().pointer(pointer).map(Value::to_string);
+    answers.iter().map(|answer| value(answer).expect(pointer)).collect::<BTreeSet<_>>().len()
+}
