@@ -5,6 +5,7 @@ mod faults;
 mod keys;
 mod names;
 mod outages;
+mod poison;
 mod sockets;
 mod spins;
 mod support;

@@ -23,12 +23,14 @@ const LONGEST_BURST: usize = 50;
 /// Builds the function.
 ///
 /// # Errors
-/// `EVENT_STREAM` or `PUSH_QUEUE_URL` is not set.
+/// `EVENT_STREAM`, `PUSH_QUEUE_URL` or `FAILURE_QUEUE_URL` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let outbox = Outbox {
         kinesis: aws_sdk_kinesis::Client::new(&deps.aws),
         stream: deps.env.require("EVENT_STREAM")?.to_owned(),
         push: Queue::new(&deps)?,
+        sqs: aws_sdk_sqs::Client::new(&deps.aws),
+        failures: deps.env.require("FAILURE_QUEUE_URL")?.to_owned(),
     };
     Ok(Function::trigger(move |event: Event, _context| {
         let outbox = outbox.clone();
@@ -41,47 +43,94 @@ struct Outbox {
     kinesis: aws_sdk_kinesis::Client,
     stream: String,
     push: Queue,
+    sqs: aws_sdk_sqs::Client,
+    failures: String,
 }
 
-/// Why publishing stopped, and at which of the entries.
+/// Why publishing stopped, and at which record of the batch.
 #[derive(Debug, thiserror::Error)]
-#[error("entry {index} of the batch was not published")]
+#[error("record {index} of the batch was not published")]
 struct Stopped {
     index: usize,
     #[source]
     cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// A batch, read: where each entry stood in it, and what is no entry.
+#[derive(Default)]
+struct Batch {
+    indices: Vec<usize>,
+    entries: Vec<Entry>,
+    poison: Vec<Poison>,
+}
+
+/// A record that no retry can make readable.
+struct Poison {
+    index: usize,
+    /// The record as it came, and why it is no entry.
+    body: String,
+}
+
 impl Outbox {
-    /// Publishes the batch up to the first entry that fails; the answer names it,
-    /// so that the stream comes back to it and everything after it, in order.
+    /// Publishes the batch up to the first record that fails; the answer names it,
+    /// so that the stream comes back to it and everything after it, in order, for
+    /// as long as it keeps them. A poison record is set aside, so that it holds up
+    /// nothing and is not lost.
+    ///
+    /// Frames go before events: what an event sets off, such as the statistics'
+    /// frame, then cannot overtake the frames of its entry.
     async fn publish(&self, records: Vec<EventRecord>) -> DynamoDbEventResponse {
         let sequence_numbers: Vec<_> =
             records.iter().map(|record| record.change.sequence_number.clone()).collect();
-        let (entries, unreadable) = decode(records);
-        let (streamed, pushed) = tokio::join!(self.stream(&entries), self.push(&entries));
-        let stopped = [streamed.err(), pushed.err(), unreadable]
-            .into_iter()
-            .flatten()
-            .min_by_key(|stopped| stopped.index);
+        let batch = Batch::read(records);
+        let published = async {
+            self.set_aside(&batch.poison).await?;
+            self.push(&batch).await?;
+            self.stream(&batch).await
+        };
 
         let mut answer = DynamoDbEventResponse::default();
-        if let Some(Stopped { index, cause }) = stopped {
+        if let Err(Stopped { index, cause }) = published.await {
             tracing::error!(index, cause = %chain(&*cause), "the batch comes back from here");
             let mut failure = DynamoDbBatchItemFailure::default();
             failure.item_identifier = sequence_numbers[index].clone();
             answer.batch_item_failures.push(failure);
         } else {
-            tracing::debug!(entries = entries.len(), "published");
+            tracing::debug!(entries = batch.entries.len(), "published");
         }
         answer
     }
 
-    async fn stream(&self, entries: &[Entry]) -> Result<(), Stopped> {
-        if entries.is_empty() {
+    async fn set_aside(&self, poison: &[Poison]) -> Result<(), Stopped> {
+        for Poison { index, body } in poison {
+            tracing::error!(index, "set a record aside: it is no journal entry");
+            self.sqs
+                .send_message()
+                .queue_url(&self.failures)
+                .message_body(body)
+                .send()
+                .await
+                .map_err(|error| Stopped { index: *index, cause: Box::new(error) })?;
+        }
+        Ok(())
+    }
+
+    async fn push(&self, batch: &Batch) -> Result<(), Stopped> {
+        let (firsts, messages): (Vec<_>, Vec<_>) = messages(&batch.entries).into_iter().unzip();
+        self.push.send(&messages).await.map_err(|error| {
+            let first = match &error {
+                QueueError::Refused { index, .. } => firsts[*index],
+                QueueError::Unavailable(_) => 0,
+            };
+            Stopped { index: batch.indices[first], cause: Box::new(error) }
+        })
+    }
+
+    async fn stream(&self, batch: &Batch) -> Result<(), Stopped> {
+        if batch.entries.is_empty() {
             return Ok(());
         }
-        let records = entries.iter().map(|entry| {
+        let records = batch.entries.iter().map(|entry| {
             let envelope =
                 serde_json::to_vec(&domain::envelope(entry)).expect("envelopes serialize");
             PutRecordsRequestEntry::builder()
@@ -97,26 +146,34 @@ impl Outbox {
             .set_records(Some(records.collect()))
             .send()
             .await
-            .map_err(|error| Stopped { index: 0, cause: Box::new(error) })?;
+            .map_err(|error| Stopped { index: batch.indices[0], cause: Box::new(error) })?;
         match answer.records().iter().enumerate().find(|(_, record)| record.error_code().is_some())
         {
             None => Ok(()),
-            Some((index, record)) => {
+            Some((entry, record)) => {
                 let code = record.error_code().unwrap_or_default().to_owned();
-                Err(Stopped { index, cause: code.into() })
+                Err(Stopped { index: batch.indices[entry], cause: code.into() })
             }
         }
     }
+}
 
-    async fn push(&self, entries: &[Entry]) -> Result<(), Stopped> {
-        let (firsts, messages): (Vec<_>, Vec<_>) = messages(entries).into_iter().unzip();
-        self.push.send(&messages).await.map_err(|error| {
-            let index = match &error {
-                QueueError::Refused { index, .. } => firsts[*index],
-                QueueError::Unavailable(_) => 0,
-            };
-            Stopped { index, cause: Box::new(error) }
-        })
+impl Batch {
+    fn read(records: Vec<EventRecord>) -> Self {
+        let mut batch = Self::default();
+        for (index, record) in records.into_iter().enumerate() {
+            match store::decode_entry(record.change.new_image.clone()) {
+                Ok(entry) => {
+                    batch.indices.push(index);
+                    batch.entries.push(entry);
+                }
+                Err(error) => {
+                    let body = serde_json::json!({ "reason": chain(&error), "record": record });
+                    batch.poison.push(Poison { index, body: body.to_string() });
+                }
+            }
+        }
+        batch
     }
 }
 
@@ -141,18 +198,6 @@ fn messages(entries: &[Entry]) -> Vec<(usize, Message)> {
         Message::frames(burst[0].player, &frames)
     };
     bursts.into_iter().map(|(first, burst)| (first, message(&burst))).collect()
-}
-
-/// The entries up to the first record that is none.
-fn decode(records: Vec<EventRecord>) -> (Vec<Entry>, Option<Stopped>) {
-    let mut entries = Vec::with_capacity(records.len());
-    for (index, record) in records.into_iter().enumerate() {
-        match store::decode_entry(record.change.new_image) {
-            Ok(entry) => entries.push(entry),
-            Err(error) => return (entries, Some(Stopped { index, cause: Box::new(error) })),
-        }
-    }
-    (entries, None)
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -1,7 +1,9 @@
 //! Event stream → views.
 //!
 //! An event is a nudge: the function folds the player's journal from where the
-//! view stands, so a duplicate, a gap or an old event cannot make it wrong.
+//! view stands up to that event, so a duplicate, a gap or an old event cannot make
+//! it wrong. Not further: the frames of later entries may not be in the push queue
+//! yet, and the statistics' frame must not overtake them.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +47,7 @@ impl Projections {
         let mut failed: Vec<usize> = Vec::new();
         let mut due: Vec<(usize, Opened)> = Vec::new();
         for (player, Nudge { index, newest }) in nudges(&records) {
-            match self.store.open(player).await {
+            match self.store.open_up_to(player, newest).await {
                 Ok(opened) if opened.stored_seq >= newest => {}
                 Ok(opened) => due.push((index, opened)),
                 Err(error) => {

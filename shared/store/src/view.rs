@@ -59,6 +59,14 @@ impl Store {
     /// # Errors
     /// [`Error::PlayerNotFound`], [`Error::Unavailable`].
     pub async fn open(&self, id: PlayerId) -> Result<Opened> {
+        self.open_up_to(id, u64::MAX).await
+    }
+
+    /// As [`Store::open`], with views that know nothing of entries after `newest`.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_up_to(&self, id: PlayerId, newest: u64) -> Result<Opened> {
         let mut player: Option<Player> = None;
         let mut stats = Stats::default();
         let mut tail: Vec<Entry> = Vec::new();
@@ -82,7 +90,8 @@ impl Store {
         }
         let player = player.ok_or(Error::PlayerNotFound(id))?;
         let stored_seq = stats.applied_seq;
-        for entry in tail.iter().rev().filter(|entry| entry.seq <= player.version) {
+        let newest = newest.min(player.version);
+        for entry in tail.iter().rev().filter(|entry| entry.seq <= newest) {
             stats.fold(entry);
         }
         Ok(Opened { player, stats, stored_seq })
