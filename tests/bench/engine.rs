@@ -8,12 +8,16 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use devstack::{Stack, engine::open_database};
+use dynoxide::Database;
 use serde_json::{Value, json};
 use tests::Player;
 
 use crate::report::{Row, cpu};
 
-pub const WHAT: &str = "engine pairs, directly";
+/// With the indexes that the embedded stack gives it.
+pub const INDEXED: &str = "engine pairs, indexed";
+/// As it is published: slower with every record of the table's stream.
+pub const PUBLISHED: &str = "engine pairs, published";
 
 /// What a spin loads and writes, as the table holds it.
 pub struct Items {
@@ -48,7 +52,8 @@ pub async fn items_of_a_spin(stack: &Stack, player: &Player) -> Result<Items> {
 }
 
 /// Pairs of load and commit, one after the other: the engine has one lock.
-pub async fn pairs(
+pub fn pairs(
+    what: &'static str,
     items: &Items,
     data: Option<PathBuf>,
     players: usize,
@@ -57,7 +62,11 @@ pub async fn pairs(
     if let Some(data) = &data {
         std::fs::create_dir_all(data)?;
     }
-    let database = open_database(data.as_deref())?;
+    let database = match &data {
+        _ if what == INDEXED => open_database(data.as_deref())?,
+        Some(data) => Database::new(&data.join("published.sqlite").to_string_lossy())?,
+        None => Database::memory()?,
+    };
     database.create_table(serde_json::from_value(items.create.clone())?)?;
     let (started, cpu_before) = (Instant::now(), cpu()?);
     let mut latencies = Vec::new();
@@ -73,13 +82,7 @@ pub async fn pairs(
     }
     let took = started.elapsed();
     latencies.sort_unstable();
-    Ok(Row {
-        what: WHAT,
-        count: latencies.len().try_into()?,
-        took,
-        latencies,
-        cpu: cpu()? - cpu_before,
-    })
+    Ok(Row { what, count: latencies.len().try_into()?, took, latencies, cpu: cpu()? - cpu_before })
 }
 
 /// The bodies of both calls, as the SDK would send them.

@@ -60,9 +60,10 @@ async fn main() -> Result<()> {
             players.push(player);
         }
         let items = engine::items_of_a_spin(&stack, &players[0]).await?;
-        rows.push(
-            engine::pairs(&items, data(&format!("engine-{round}")), args.clients, time).await?,
-        );
+        for what in [engine::PUBLISHED, engine::INDEXED] {
+            let data = data(&format!("engine-{round}-{what}"));
+            rows.push(engine::pairs(what, &items, data, args.clients, time)?);
+        }
         rows.push(client::spins(&stack, &players, time).await?);
         stack.settled(tests::DEADLINE).await.map_err(|lag| anyhow::anyhow!("{lag:?}"))?;
         stack.shutdown().await?;

@@ -52,8 +52,10 @@ pub fn print(rows: &[Row]) {
         let took: Duration = of.iter().map(|row| row.took).sum();
         count(total) / took.as_secs_f64()
     };
-    let ratio = rate(crate::engine::WHAT) / rate(crate::client::WHAT);
-    println!("engine pairs per spin through the whole product: {ratio:.2}");
+    let spins = rate(crate::client::WHAT);
+    for what in [crate::engine::PUBLISHED, crate::engine::INDEXED] {
+        println!("{what} / spins through HTTP: {:.2}", rate(what) / spins);
+    }
 }
 
 /// User and system time of this process so far.
