@@ -15,3 +15,4 @@ mod streak;
 mod streak_repair;
 mod sync;
 mod tokens;
+// (cargo xtask new-endpoint adds journeys above)

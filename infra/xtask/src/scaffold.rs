@@ -114,6 +114,8 @@ pub fn new_endpoint(root: &Path, args: &Args) -> anyhow::Result<()> {
         edits.insert_before(path, marker, &fill(text, &values))?;
     }
     edits.apply()?;
+    // Lists of modules are in order, and short signatures on one line.
+    run(command(root, "cargo").args(["fmt", "--all"]))?;
     // Cargo.lock lists the workspace's own crates too.
     run(command(root, "cargo").args(["update", "--workspace", "--offline"]))?;
     println!(
