@@ -38,13 +38,14 @@ impl Olap {
 }
 
 fn function(url: &str) -> Result<Function> {
-    let env = [("CLICKHOUSE_URL", url), ("CLICKHOUSE_DATABASE", ClickHouse::DATABASE)];
-    let deps = Deps {
-        env: env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        clock: Clock::system(),
-        entropy: Entropy::system(),
-        aws: aws_config::SdkConfig::builder().build(),
-    };
+    let env = [
+        ("CLICKHOUSE_URL", url),
+        ("CLICKHOUSE_DATABASE", ClickHouse::DATABASE),
+        ("CLICKHOUSE_SECRET", "clickhouse"),
+    ];
+    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let deps = Deps::new(env.collect(), Clock::system(), Entropy::system())
+        .with_secrets([("clickhouse", r#"{"username":"default","password":""}"#)]);
     olap_load::function(deps).map_err(|error| anyhow::anyhow!(error))
 }
 

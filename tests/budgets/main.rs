@@ -5,119 +5,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use devstack::{Stack, engine::Usage};
-use reqwest::Method;
+use devstack::{
+    Stack,
+    engine::{Snapshot, Units, Usage},
+};
 use serde_json::json;
-use tests::{Answer, Api, Call, DEADLINE, PASSWORD, Player, signup_body, stack};
+use tests::{
+    Answer, Api, DEADLINE, Player,
+    budgets::{A_PING, A_SOCKET, BEHIND_AN_ENTRY, Part, ROWS, Row, name_of},
+    eventually, stack,
+};
 
-const UUID_KEY: &str = "0192f0c1-2b3c-7d4e-8f5a-6b7c8d9e0f1a";
-/// 128 characters, the longest key there may be.
-const LONGEST_KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk\
-                           kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
-
-/// A call and what it may cost.
-struct Row {
-    /// As the template has it.
-    route: &'static str,
-    /// What is special about this call.
-    note: &'static str,
-    call: fn(&Player) -> Call,
-    status: u16,
-    /// Actions of DynamoDB and how often.
-    calls: &'static [(&'static str, u64)],
-    read: f64,
-    write: f64,
-}
-
-/// Load, decide, commit.
-const COMMAND: &[(&str, u64)] = &[("BatchGetItem", 1), ("TransactWriteItems", 1)];
-/// Load, and the answer from the journal.
-const REPLAY: &[(&str, u64)] = &[("BatchGetItem", 1), ("GetItem", 1)];
-const ONE_ITEM: &[(&str, u64)] = &[("GetItem", 1)];
-const SCREEN: &[(&str, u64)] = &[("Query", 1)];
-const NOTHING: &[(&str, u64)] = &[];
-
-const fn row(
-    route: &'static str,
-    note: &'static str,
-    status: u16,
-    call: fn(&Player) -> Call,
-    calls: &'static [(&'static str, u64)],
-    (read, write): (f64, f64),
-) -> Row {
-    Row { route, note, call, status, calls, read, write }
-}
-
-/// In the order they are called, by one player. Read units: one for each 4 KB
-/// of an item, strongly consistent, and one for an item that is not there. Write
-/// units: two for each KB of an item in a transaction.
-#[rustfmt::skip]
-const ROWS: &[Row] = &[
-    row("POST /api/auth/signup", "", 201, |p| p.api.post("/api/auth/signup", &signup_body("budget1", "budget1")), COMMAND, (2.0, 16.0)),
-    row("POST /api/auth/signup", "with a key", 201, |p| p.api.post("/api/auth/signup", &signup_body("budget2", "budget2")).key(UUID_KEY), COMMAND, (2.0, 16.0)),
-    row("POST /api/auth/register", "", 201, |p| p.api.post("/api/auth/register", &signup_body("budget3", "budget3")), COMMAND, (2.0, 16.0)),
-    // A journal of one entry, so that the sizes of rounds do not matter.
-    row("GET /api/users/stats", "", 200, |p| get(p, "/api/users/stats"), SCREEN, (1.0, 0.0)),
-    row("GET /api/streak/history", "", 200, |p| get(p, "/api/streak/history"), SCREEN, (1.0, 0.0)),
-    row("POST /api/auth/login", "", 200, log_in, &[("BatchGetItem", 3), ("TransactWriteItems", 1)], (6.0, 8.0)),
-    row("POST /api/streak/claim", "", 200, claim, COMMAND, (2.0, 6.0)),
-    row("POST /api/streak/claim", "again", 200, claim, REPLAY, (3.0, 0.0)),
-    row("POST /api/games/slot/spin", "", 200, |p| p.spin(10, "spin"), COMMAND, (2.0, 6.0)),
-    row("POST /api/games/slot/spin", "again", 200, |p| p.spin(10, "spin"), REPLAY, (3.0, 0.0)),
-    row("POST /api/games/slot/spin", "another bet", 409, |p| p.spin(11, "spin"), &[("BatchGetItem", 1)], (2.0, 0.0)),
-    row("POST /api/games/slot/spin", "key of 36", 200, |p| p.spin(10, UUID_KEY), COMMAND, (2.0, 6.0)),
-    row("POST /api/games/slot/spin", "key of 128", 200, |p| p.spin(10, LONGEST_KEY), COMMAND, (2.0, 6.0)),
-    row("POST /api/games/slot/spin", "too little gold", 422, |p| p.spin(50_000, "too-much"), &[("BatchGetItem", 1)], (2.0, 0.0)),
-    row("POST /api/games/slot/spin", "no such bet", 422, |p| p.spin(0, "too-little"), NOTHING, (0.0, 0.0)),
-    row("POST /api/shop/buy", "", 200, |p| p.buy("neon_frame", 1, "buy"), COMMAND, (2.0, 6.0)),
-    row("POST /api/shop/buy", "key of 128", 200, |p| p.buy("streak_shield", 1, &LONGEST_KEY[1..]), COMMAND, (2.0, 6.0)),
-    row("POST /api/shop/purchase", "", 200, |p| p.api.post("/api/shop/purchase", &json!({ "product_id": "neon_frame", "quantity": 1 })).key("purchase"), COMMAND, (2.0, 6.0)),
-    row("GET /api/games/fairness", "", 200, |p| get(p, "/api/games/fairness"), ONE_ITEM, (1.0, 0.0)),
-    row("POST /api/games/fairness/rotate", "", 200, |p| p.api.post("/api/games/fairness/rotate", &json!({ "client_seed": "mine" })).key("rotate"), COMMAND, (2.0, 6.0)),
-    row("POST /api/games/fairness/verify", "", 200, verify, NOTHING, (0.0, 0.0)),
-    row("GET /api/auth/me", "", 200, |p| get(p, "/api/auth/me"), ONE_ITEM, (1.0, 0.0)),
-    row("GET /api/auth/profile", "", 200, |p| get(p, "/api/auth/profile"), ONE_ITEM, (1.0, 0.0)),
-    row("GET /api/users/me", "", 200, |p| get(p, "/api/users/me"), ONE_ITEM, (1.0, 0.0)),
-    row("GET /api/users/balance", "", 200, |p| get(p, "/api/users/balance"), ONE_ITEM, (1.0, 0.0)),
-    row("GET /api/dashboard", "", 200, |p| get(p, "/api/dashboard"), ONE_ITEM, (1.0, 0.0)),
-    row("GET /api/streak/status", "", 200, |p| get(p, "/api/streak/status"), ONE_ITEM, (1.0, 0.0)),
-    row("GET /api/shop/catalog", "", 200, |p| get(p, "/api/shop/catalog"), NOTHING, (0.0, 0.0)),
-    row("GET /api/shop/items", "", 200, |p| get(p, "/api/shop/items"), NOTHING, (0.0, 0.0)),
-    row("POST /api/realtime/ticket", "", 200, |p| p.api.call(Method::POST, "/api/realtime/ticket"), &[("PutItem", 1)], (0.0, 1.0)),
-    row("GET /health", "", 200, |p| get(p, "/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
-    row("GET /api/auth/health", "", 200, |p| get(p, "/api/auth/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
-    row("GET /openapi.json", "", 200, |p| get(p, "/openapi.json"), NOTHING, (0.0, 0.0)),
-    row("$default", "unknown path", 404, |p| get(p, "/nowhere"), NOTHING, (0.0, 0.0)),
-];
-
-fn get(player: &Player, path: &str) -> Call {
-    player.api.call(Method::GET, path)
-}
-
-fn claim(player: &Player) -> Call {
-    player.api.call(Method::POST, "/api/streak/claim")
-}
-
-fn log_in(player: &Player) -> Call {
-    let body = json!({ "site_id": player.site_id, "password": PASSWORD });
-    player.api.post("/api/auth/login", &body)
-}
-
-fn verify(player: &Player) -> Call {
-    let round = json!({
-        "game": "slot", "server_seed": "00".repeat(32), "client_seed": "mine", "nonce": 1,
-        "paytable_version": "slot-1",
-    });
-    player.api.post("/api/games/fairness/verify", &round)
-}
-
-impl Row {
-    fn expected(&self) -> Usage {
-        let action = |(name, count): &(&str, u64)| (format!("dynamodb:{name}"), *count);
-        Usage {
-            calls: self.calls.iter().map(action).collect(),
-            units: devstack::engine::Units { read: self.read, write: self.write },
-        }
+fn expected(row: &Row) -> Usage {
+    let action = |(name, count): &(&str, u64)| (format!("dynamodb:{name}"), *count);
+    Usage {
+        calls: row.calls.iter().map(action).collect(),
+        units: Units { read: row.read, write: row.write },
     }
 }
 
@@ -131,13 +34,6 @@ async fn measure(stack: &Stack, row: &Row, player: &Player) -> (Answer, Usage) {
     let before = stack.engine().meter().snapshot();
     let answer = (row.call)(player).send().await;
     (answer, stack.engine().meter().since(&before).of(function))
-}
-
-fn name_of(route: &devstack::spec::HttpRoute) -> String {
-    match route.path.as_str() {
-        "$default" => "$default".to_owned(),
-        path => format!("{} {path}", route.method),
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,8 +55,8 @@ async fn every_route_costs_exactly_what_it_may() {
             used.units.write,
             calls.join(", ")
         );
-        if used != row.expected() {
-            wrong.push(format!("{} {}: {used:?} is not {:?}", row.route, row.note, row.expected()));
+        if used != expected(row) {
+            wrong.push(format!("{} {}: {used:?} is not {:?}", row.route, row.note, expected(row)));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -172,6 +68,54 @@ async fn every_route_of_the_template_has_its_budget() {
     let budgeted: BTreeSet<_> = ROWS.iter().map(|row| row.route.to_owned()).collect();
     let declared: BTreeSet<_> = stack.spec().http_routes.iter().map(name_of).collect();
     assert_eq!(budgeted, declared);
+}
+
+/// Holds each function against its part; `again` may be called more often.
+fn compare(what: &str, parts: &[Part], used: &Snapshot, again: Option<&str>) {
+    for part in parts {
+        let calls = part.calls.iter().map(|(action, count)| ((*action).to_owned(), *count));
+        let units = Units { read: part.read, write: part.write };
+        let expected = Usage { calls: calls.collect(), units };
+        let mut used = used.of(part.function);
+        println!("{what}: {} {used:?}", part.function);
+        if let Some(count) = again.and_then(|action| used.calls.get_mut(action)) {
+            *count = expected.count(again.unwrap_or_default()).min(*count);
+        }
+        assert_eq!(used, expected, "{what}: {}", part.function);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_and_what_it_hears_cost_exactly_what_they_may() {
+    let stack = stack().await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    stack.settled(DEADLINE).await.expect("settles");
+    let meter = stack.engine().meter();
+    let started = meter.snapshot();
+    let mut socket = player.socket().await;
+    socket.until("initial_state").await;
+    stack.settled(DEADLINE).await.expect("settles");
+    let opened = meter.since(&started);
+
+    let before = meter.snapshot();
+    player.spin(1, "spin").send().await.ok();
+    socket.until("stats_update").await;
+    stack.settled(DEADLINE).await.expect("settles");
+    compare("behind an entry", BEHIND_AN_ENTRY, &meter.since(&before), None);
+
+    let before = meter.snapshot();
+    socket.send(&json!({ "action": "ping" })).await;
+    socket.until("pong").await;
+    compare("a ping", A_PING, &meter.since(&before), None);
+
+    socket.close().await;
+    // The second deletion's units are the last that are counted.
+    let written = || meter.snapshot().of("SocketDisconnectFunction").units.write;
+    let (open, close) = A_SOCKET.split_at(A_SOCKET.len() - 1);
+    eventually("the socket is forgotten", || async { written() >= close[0].write }).await;
+    // The greeting is posted again for as long as the socket is not quite open.
+    compare("a socket, opened", open, &opened, Some("execute-api:PostToConnection"));
+    compare("a socket, closed", close, &meter.since(&started), None);
 }
 
 /// Six write units are three items of at most a kilobyte. An entry's size hangs on

@@ -6,5 +6,6 @@
 mod api;
 mod breaking;
 mod facts;
+mod permissions;
 mod snapshot;
 mod template;

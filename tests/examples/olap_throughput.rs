@@ -14,14 +14,15 @@ async fn main() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let mut server = ClickHouse::start(Some(&directory.path().join("engine"))).await?;
     let url = server.url.as_str();
-    let env = [("CLICKHOUSE_URL", url), ("CLICKHOUSE_DATABASE", ClickHouse::DATABASE)];
-    let function = olap_load::function(Deps {
-        env: env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        clock: Clock::system(),
-        entropy: Entropy::system(),
-        aws: aws_config::SdkConfig::builder().build(),
-    })
-    .map_err(|error| anyhow::anyhow!(error))?;
+    let env = [
+        ("CLICKHOUSE_URL", url),
+        ("CLICKHOUSE_DATABASE", ClickHouse::DATABASE),
+        ("CLICKHOUSE_SECRET", "clickhouse"),
+    ];
+    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let deps = Deps::new(env.collect(), Clock::system(), Entropy::system())
+        .with_secrets([("clickhouse", r#"{"username":"default","password":""}"#)]);
+    let function = olap_load::function(deps).map_err(|error| anyhow::anyhow!(error))?;
 
     let mut seq = 0;
     for (size, batches) in [(1, 100_u32), (100, 100), (1000, 50)] {

@@ -42,7 +42,7 @@ async fn statistics_are_the_rounds_played_and_never_a_round_behind() {
         assert_eq!(stats["total_games_played"], number + 1, "right after round {number}");
         assert_eq!(stats["overall"]["total_profit"], profit);
     }
-    if let Some(stack) = &target.stack {
+    if let Some(stack) = target.private("the view that has caught up") {
         // Again when the view has caught up: the fold and the view agree.
         stack.settled(tests::DEADLINE).await.expect("triggers catch up");
     }

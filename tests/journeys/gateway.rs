@@ -19,15 +19,19 @@ async fn an_unknown_path_is_404() {
 #[tokio::test]
 async fn a_method_that_a_path_does_not_take_is_405_with_those_it_does() {
     let target = Target::start().await;
-    for (method, path, allow) in [
+    let mut wrong = vec![
         (Method::GET, "/api/games/slot/spin", "POST"),
         (Method::DELETE, "/api/games/slot/spin", "POST"),
         (Method::POST, "/api/auth/me", "GET"),
         (Method::PUT, "/api/shop/catalog", "GET"),
         (Method::GET, "/api/auth/login", "POST"),
         (Method::PATCH, "/health", "GET,HEAD"),
-        (Method::OPTIONS, "/api/shop/buy", "POST"),
-    ] {
+    ];
+    // Some gateways take every OPTIONS for a preflight.
+    if target.private("OPTIONS that is no preflight").is_some() {
+        wrong.push((Method::OPTIONS, "/api/shop/buy", "POST"));
+    }
+    for (method, path, allow) in wrong {
         let answer = target.api().call(method.clone(), path).send().await;
         answer.is_problem(405, "method_not_allowed");
         assert_eq!(answer.header("allow"), allow, "{method} {path}");

@@ -12,10 +12,10 @@ use devstack::{
 };
 use futures::future::join_all;
 use reqwest::Method;
-use tests::{Answer, Api, Player, fresh_name, signup_body, stack};
+use tests::{Answer, Api, Player, books, fresh_name, signup_body, stack};
 use tokio::sync::Notify;
 
-use crate::support::{books, is_clear_503, of_kind};
+use crate::support::{is_clear_503, of_kind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {

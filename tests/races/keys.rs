@@ -1,9 +1,9 @@
 //! One key, or one day, or one balance, wanted by many at once.
 
 use reqwest::Method;
-use tests::{Api, Player, stack};
+use tests::{Api, Player, books, stack};
 
-use crate::support::{at_once, books, different, of_kind};
+use crate::support::{at_once, different, of_kind};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_different_requests_with_one_key_one_wins() {

@@ -13,9 +13,7 @@ use devstack::{
     engine::{Call, Fault, Service, Verdict},
 };
 use serde_json::{Value, json};
-use tests::{Api, DEADLINE, Player, Socket, stack};
-
-use crate::support::books;
+use tests::{Api, DEADLINE, Player, books, everything, stack, until_seen};
 
 /// A service that fails so many calls and then works again.
 #[derive(Debug)]
@@ -49,30 +47,6 @@ impl Fault for Outage {
             Ok(_) => self.verdict,
             Err(_) => Verdict::Pass,
         }
-    }
-}
-
-/// `(seq, type)` of all frames about entries.
-fn seen(socket: &Socket) -> BTreeSet<(u64, String)> {
-    let known = |frame: &Value| {
-        let kind = frame["type"].as_str()?;
-        let about_entry = ["profile_update", "game_update", "stats_update"].contains(&kind);
-        about_entry.then(|| (frame["seq"].as_u64().unwrap_or_default(), kind.to_owned()))
-    };
-    socket.frames.iter().filter_map(known).collect()
-}
-
-/// The frames of rounds in entries 2 to `last`, and the statistics after them. The
-/// latter take a way of their own and may come before the former.
-fn everything(last: u64) -> BTreeSet<(u64, String)> {
-    let of = |seq| ["profile_update", "game_update"].map(|kind| (seq, kind.to_owned()));
-    (2..=last).flat_map(of).chain([(last, "stats_update".to_owned())]).collect()
-}
-
-/// Reads on until every one of `wanted` has come, once or more often.
-async fn until_seen(socket: &mut Socket, wanted: &BTreeSet<(u64, String)>) {
-    while !seen(socket).is_superset(wanted) {
-        socket.next().await;
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tests::{Player, stack};
+use tests::{Player, books, stack};
 
-use crate::support::{at_once, books, different, different_at, insist, of_kind};
+use crate::support::{at_once, different, different_at, insist, of_kind};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_spins_with_one_key_are_one_round_and_one_answer() {

@@ -1,42 +1,15 @@
-//! What races are made of: many calls at once, and the books afterwards.
+//! What races are made of: many calls at once.
 
 use std::collections::BTreeSet;
 
-use devstack::Stack;
-use domain::{Entry, PlayerId};
+use domain::Entry;
 use futures::future::join_all;
 use serde_json::Value;
-use tests::{Answer, Call, Player};
-
-/// More than any test here writes to one journal.
-const WHOLE_JOURNAL: i32 = 1000;
+use tests::{Answer, Call};
 
 /// Sends `count` calls at once.
 pub async fn at_once(count: usize, call: impl Fn(usize) -> Call) -> Vec<Answer> {
     join_all((0..count).map(|number| call(number).send())).await
-}
-
-/// The player's whole journal.
-pub async fn journal(stack: &Stack, player: &Player) -> Vec<Entry> {
-    let id: PlayerId = player.id.parse().expect("a player id");
-    stack.store("test").entries_after(id, 0, WHOLE_JOURNAL).await.expect("the journal")
-}
-
-/// The player's whole journal, after holding it against what the API says: the
-/// entries are numbered without gaps, every one sums to zero, and together they
-/// make the balance.
-pub async fn books(stack: &Stack, player: &Player) -> Vec<Entry> {
-    let journal = journal(stack, player).await;
-    for (entry, seq) in journal.iter().zip(1..) {
-        assert_eq!(entry.seq, seq, "a gap: {journal:#?}");
-        assert_eq!(entry.legs.sum(), 0, "{entry:?}");
-        assert!(entry.after.gold.units() >= 0, "{entry:?}");
-    }
-    let sum: i64 = journal.iter().map(|entry| entry.legs.of_player().units()).sum();
-    assert_eq!(player.gold().await, sum);
-    let fairness = player.api.get("/api/games/fairness").await.ok();
-    assert_eq!(fairness["next_nonce"], journal.len() + 1, "the version counts the entries");
-    journal
 }
 
 /// How many entries are of a kind.

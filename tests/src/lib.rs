@@ -5,7 +5,11 @@
 //! that deployment instead, whatever it is.
 
 mod api;
+mod books;
+pub mod budgets;
 mod clickhouse;
+mod events;
+mod frames;
 mod hands;
 mod player;
 mod socket;
@@ -15,13 +19,19 @@ use std::time::Duration;
 use devstack::{Options, Stack};
 
 pub use api::{Answer, Api, Call};
+pub use books::books;
 pub use clickhouse::ClickHouse;
+pub use events::Events;
+pub use frames::{everything, until_seen};
 pub use hands::Hands;
 pub use player::{PASSWORD, Player, fresh_name, signup_body};
 pub use socket::Socket;
 
 /// How long anything that happens by itself may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What is noted of a test that has a stack to itself on a run against a deployment.
+const ON_A_PRIVATE_STACK: &str = "ran on a private stack";
 
 /// Where a journey runs.
 pub struct Target {
@@ -56,6 +66,34 @@ impl Target {
     pub async fn player(&self) -> Player {
         Player::sign_up(&self.api()).await
     }
+
+    /// The private stack, for the part of a journey that cannot do without: `what`
+    /// is left out on any other target, and noted.
+    #[must_use]
+    pub fn private(&self, what: &str) -> Option<&Stack> {
+        if self.stack.is_none() {
+            note(what);
+        }
+        self.stack.as_ref()
+    }
+}
+
+/// Notes that something ran elsewhere than on the target that `BASE_URL` names, or
+/// not at all: to the file that `PRIVATE_NOTES` names, for who counts the journeys
+/// of a deployment.
+#[expect(clippy::disallowed_methods, reason = "how a test run names its target")]
+fn note(what: &str) {
+    use std::io::Write as _;
+    if std::env::var_os("BASE_URL").is_none() {
+        return;
+    }
+    let thread = std::thread::current();
+    let line = format!("{}: {what}\n", thread.name().unwrap_or("a test"));
+    eprint!("{line}");
+    if let Some(path) = std::env::var_os("PRIVATE_NOTES") {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the note is written");
+    }
 }
 
 /// A private stack in memory.
@@ -66,11 +104,13 @@ pub async fn stack() -> Stack {
     stack_with(Options::default()).await
 }
 
-/// A private stack.
+/// A private stack, whatever `BASE_URL` names: for who moves the clock, breaks
+/// something or looks inside.
 ///
 /// # Panics
 /// When it does not start.
 pub async fn stack_with(options: Options) -> Stack {
+    note(ON_A_PRIVATE_STACK);
     Stack::start(options).await.expect("the stack starts")
 }
 

@@ -9,7 +9,7 @@ use contract::{
 };
 use runtime::{
     Deps, Function, Problem,
-    http::{Caller, Meta, app, ok},
+    http::{Caller, Meta, ok, signed_in_app},
     utc_day,
 };
 use store::Store;
@@ -18,10 +18,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` is not set or `JWT_KEYS` is unusable.
+/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let store = Arc::new(Store::new(&deps.aws, deps.env.require("TABLE_NAME")?));
-    Ok(Function::http(app(router().with_state(store), &deps)?))
+    let store = Arc::new(Store::new(deps.aws(), deps.env.require("TABLE_NAME")?));
+    let routes = router().with_state(store);
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.

@@ -15,6 +15,7 @@ use runtime::{
     auth::{JwtKeys, Verdict, session_answer, verify_password},
     command,
     http::{IdempotencyKey, Json, Meta, app, rendered_answer},
+    secrets::Rotating,
 };
 use store::{Decision, Receipt, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -22,14 +23,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `JWT_KEYS` is missing or unusable.
+/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let login = Login {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
-        keys: JwtKeys::from_json(deps.env.require("JWT_KEYS")?)?,
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
+        keys: deps.jwt_keys()?,
         entropy: deps.entropy.clone(),
     };
-    Ok(Function::http(app(router().with_state(Arc::new(login)), &deps)?))
+    Ok(Function::http(app(router().with_state(Arc::new(login)), &deps)))
 }
 
 /// The function's routes.
@@ -40,7 +41,7 @@ pub fn router() -> OpenApiRouter<Arc<Login>> {
 /// What the function works with.
 pub struct Login {
     store: Store,
-    keys: JwtKeys,
+    keys: Rotating<JwtKeys>,
     entropy: Entropy,
 }
 
@@ -66,7 +67,7 @@ async fn login(
             Ok(Decision { plan, answer: Some(answer) })
         })
         .await?;
-    login.answer(&player, receipt)
+    login.answer(&player, receipt).await
 }
 
 impl Login {
@@ -83,7 +84,7 @@ impl Login {
     }
 
     /// Rendered each time: the entry keeps what was shown besides names and tokens.
-    fn answer(&self, player: &Player, receipt: Receipt) -> Result<Response, Problem> {
+    async fn answer(&self, player: &Player, receipt: Receipt) -> Result<Response, Problem> {
         let (Fact::PlayerLoggedIn { session }, Some(stored)) =
             (receipt.entry.fact, receipt.entry.answer)
         else {
@@ -96,7 +97,7 @@ impl Login {
             ..user
         };
         let must_change_password = user.must_change_password;
-        let session = session_answer(&self.keys, session, receipt.entry.at, user);
+        let session = session_answer(&*self.keys.current().await?, session, receipt.entry.at, user);
         let answer = LoginAnswer { session, must_change_password };
         Ok(rendered_answer(StatusCode::OK, &answer, receipt.replayed))
     }

@@ -17,6 +17,7 @@ use runtime::{
     auth::{JwtKeys, Verdict, hash_password, session_answer, verify_password},
     command,
     http::{IdempotencyKey, Json, Meta, app, deprecated, rendered_answer},
+    secrets::Rotating,
 };
 use store::{Decision, Receipt, Store};
 use utoipa_axum::{
@@ -27,18 +28,18 @@ use utoipa_axum::{
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `JWT_KEYS` or `MINIMUM_AGE_YEARS` is missing or unusable.
+/// `TABLE_NAME`, `JWT_KEYS_SECRET` or `MINIMUM_AGE_YEARS` is not set or no number.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let signup = Signup {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
-        keys: JwtKeys::from_json(deps.env.require("JWT_KEYS")?)?,
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
+        keys: deps.jwt_keys()?,
         entropy: deps.entropy.clone(),
         policy: Policy {
             unlimited_invite_code: deps.env.get("UNLIMITED_INVITE_CODE").map(str::to_owned),
             minimum_age_years: deps.env.require("MINIMUM_AGE_YEARS")?.parse()?,
         },
     };
-    Ok(Function::http(app(router().with_state(Arc::new(signup)), &deps)?))
+    Ok(Function::http(app(router().with_state(Arc::new(signup)), &deps)))
 }
 
 /// The function's routes.
@@ -52,7 +53,7 @@ pub fn router() -> OpenApiRouter<Arc<Signup>> {
 /// What the function works with.
 pub struct Signup {
     store: Store,
-    keys: JwtKeys,
+    keys: Rotating<JwtKeys>,
     entropy: Entropy,
     policy: Policy,
 }
@@ -120,7 +121,7 @@ impl Signup {
         if receipt.replayed {
             self.check_owner(&command, request.password).await?;
         }
-        self.answer(command, &receipt)
+        self.answer(command, &receipt).await
     }
 
     /// The request hash leaves the password out, since a quick hash of it must not
@@ -140,7 +141,7 @@ impl Signup {
 
     /// Rendered from entry and request each time: entries hold neither tokens nor
     /// names. The same entry and request make the same bytes.
-    fn answer(&self, command: SignUp, receipt: &Receipt) -> Result<Response, Problem> {
+    async fn answer(&self, command: SignUp, receipt: &Receipt) -> Result<Response, Problem> {
         let Fact::PlayerSignedUp { session, .. } = receipt.entry.fact else {
             return Err(Problem::internal("the key of a signup leads to another entry"));
         };
@@ -153,7 +154,8 @@ impl Signup {
         let player = Player::unborn(receipt.entry.player, profile)
             .apply(&receipt.entry)
             .map_err(|overflow| Problem::from(Rejection::from(overflow)))?;
-        let answer = session_answer(&self.keys, session, receipt.entry.at, User::of(&player));
+        let keys = self.keys.current().await?;
+        let answer = session_answer(&keys, session, receipt.entry.at, User::of(&player));
         Ok(rendered_answer(StatusCode::CREATED, &answer, receipt.replayed))
     }
 }

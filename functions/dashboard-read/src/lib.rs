@@ -11,7 +11,7 @@ use contract::{
 use domain::catalog::CATALOG;
 use runtime::{
     Deps, Function, Problem,
-    http::{Caller, IfNoneMatch, Meta, app, ok_if_changed},
+    http::{Caller, IfNoneMatch, Meta, ok_if_changed, signed_in_app},
     utc_day,
 };
 use store::Store;
@@ -23,10 +23,11 @@ const HIGHLIGHTS: usize = 3;
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` is not set or `JWT_KEYS` is unusable.
+/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let store = Arc::new(Store::new(&deps.aws, deps.env.require("TABLE_NAME")?));
-    Ok(Function::http(app(router().with_state(store), &deps)?))
+    let store = Arc::new(Store::new(deps.aws(), deps.env.require("TABLE_NAME")?));
+    let routes = router().with_state(store);
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.

@@ -20,8 +20,8 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, IdempotencyKey, Json, Meta, app, ok},
-    secrets,
+    http::{Caller, IdempotencyKey, Json, Meta, ok, signed_in_app},
+    secrets::Rotating,
 };
 use store::{Decision, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -29,14 +29,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `FAIRNESS_MASTER_KEY` or `JWT_KEYS` is missing or unusable.
+/// `TABLE_NAME` or the name of a secret is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let seeds = Seeds {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         entropy: deps.entropy.clone(),
-        master: secrets::master_key(&deps.env)?,
+        master: deps.master_key()?,
     };
-    Ok(Function::http(app(router().with_state(Arc::new(seeds)), &deps)?))
+    let routes = router().with_state(Arc::new(seeds));
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.
@@ -48,7 +49,7 @@ pub fn router() -> OpenApiRouter<Arc<Seeds>> {
 pub struct Seeds {
     store: Store,
     entropy: Entropy,
-    master: MasterKey,
+    master: Rotating<MasterKey>,
 }
 
 /// The commitment in force and the caller's next nonce.
@@ -58,7 +59,7 @@ pub struct Seeds {
 )]
 async fn read(State(seeds): State<Arc<Seeds>>, caller: Caller) -> Result<Response, Problem> {
     let player = seeds.store.player(caller.player.into()).await?;
-    Ok(ok(&seeds.current(&player)))
+    Ok(ok(&current(&*seeds.master.current().await?, &player)))
 }
 
 /// Ends the epoch, shows its server seed, and begins the next.
@@ -76,13 +77,14 @@ async fn rotate(
 ) -> Result<Response, Problem> {
     let ctx = command::context(&meta, &seeds.entropy);
     let once = command::once(key, "fairness_rotate", &request.client_seed);
+    let master = seeds.master.current().await?;
     let receipt = seeds
         .store
         .execute(caller.player.into(), once, |state| {
             let plan = rotate_fairness::decide(state, &request.client_seed, &ctx)?;
             let rotated = RotateAnswer {
-                previous: seeds.reveal(state),
-                current: seeds.current(plan.after()),
+                previous: reveal(&master, state),
+                current: current(&master, plan.after()),
             };
             Ok(Decision { answer: Some(command::answer(200, &rotated)), plan })
         })
@@ -134,28 +136,26 @@ fn agrees(expected: &ExpectedRound, computed: &VerifyAnswer) -> bool {
         && win_gold.is_none_or(|win| Some(win) == computed.win_gold)
 }
 
-impl Seeds {
-    fn seed(&self, player: &Player) -> ServerSeed {
-        self.master.server_seed(player.id, player.fairness.epoch)
-    }
+fn seed(master: &MasterKey, player: &Player) -> ServerSeed {
+    master.server_seed(player.id, player.fairness.epoch)
+}
 
-    fn current(&self, player: &Player) -> Fairness {
-        Fairness {
-            epoch: player.fairness.epoch,
-            server_seed_hash: self.seed(player).hash(),
-            client_seed: player.fairness.client_seed.clone(),
-            next_nonce: player.next_seq(),
-        }
+fn current(master: &MasterKey, player: &Player) -> Fairness {
+    Fairness {
+        epoch: player.fairness.epoch,
+        server_seed_hash: seed(master, player).hash(),
+        client_seed: player.fairness.client_seed.clone(),
+        next_nonce: player.next_seq(),
     }
+}
 
-    /// The epoch that `player` is about to leave.
-    fn reveal(&self, player: &Player) -> RevealedEpoch {
-        let seed = self.seed(player);
-        RevealedEpoch {
-            epoch: player.fairness.epoch,
-            server_seed: seed.reveal(),
-            server_seed_hash: seed.hash(),
-            client_seed: player.fairness.client_seed.clone(),
-        }
+/// The epoch that `player` is about to leave.
+fn reveal(master: &MasterKey, player: &Player) -> RevealedEpoch {
+    let seed = seed(master, player);
+    RevealedEpoch {
+        epoch: player.fairness.epoch,
+        server_seed: seed.reveal(),
+        server_seed_hash: seed.hash(),
+        client_seed: player.fairness.client_seed.clone(),
     }
 }

@@ -34,7 +34,7 @@ const OPENAPI: &str = include_str!("../../../infra/openapi.json");
 /// `TABLE_NAME` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let service = Service {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         stage: deps.env.get("STAGE").unwrap_or("dev").to_owned(),
         build_id: deps.env.get("BUILD_ID").unwrap_or("local").to_owned(),
         git_sha: deps.env.get("GIT_SHA").unwrap_or("unknown").to_owned(),
@@ -43,7 +43,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     // API Gateway sends here what no other route matches. Routes, not a fallback:
     // `app` has one of its own, which knows the paths of this function only.
     let routes = routes.route("/", any(nothing_here)).route("/{*path}", any(nothing_here));
-    Ok(Function::http(app(routes, &deps)?))
+    Ok(Function::http(app(routes, &deps)))
 }
 
 /// The function's routes.

@@ -12,17 +12,22 @@ use aws_lambda_events::{kinesis::KinesisEvent, streams::KinesisEventResponse};
 use runtime::{
     Deps, Function,
     clickhouse::{ClickHouse, Config},
+    secrets::Credentials,
 };
 
 /// Builds the function.
 ///
 /// # Errors
-/// `CLICKHOUSE_URL` or `CLICKHOUSE_DATABASE` is not set.
+/// `CLICKHOUSE_URL`, `CLICKHOUSE_DATABASE` or `CLICKHOUSE_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let server = ClickHouse::new(&Config::from_env(&deps.env)?);
+    let credentials = deps.secret("CLICKHOUSE_SECRET", Credentials::from_json)?;
     Ok(Function::trigger(move |event: KinesisEvent, _context| {
-        let server = server.clone();
-        async move { Ok(handle(&server, &event).await) }
+        let (server, credentials) = (server.clone(), credentials.clone());
+        async move {
+            let server = server.signed_in(&*credentials.current().await?);
+            Ok(handle(&server, &event).await)
+        }
     }))
 }
 

@@ -14,7 +14,7 @@ use aws_sdk_kinesis::{primitives::Blob, types::PutRecordsRequestEntry};
 use domain::{Entry, PlayerId};
 use runtime::{
     Deps, Function,
-    push::{Message, Queue, QueueError},
+    push::{Message, Queue},
 };
 
 /// Entries of one push message: far below what SQS takes.
@@ -26,10 +26,10 @@ const LONGEST_BURST: usize = 50;
 /// `EVENT_STREAM`, `PUSH_QUEUE_URL` or `FAILURE_QUEUE_URL` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let outbox = Outbox {
-        kinesis: aws_sdk_kinesis::Client::new(&deps.aws),
+        kinesis: aws_sdk_kinesis::Client::new(deps.aws()),
         stream: deps.env.require("EVENT_STREAM")?.to_owned(),
         push: Queue::new(&deps)?,
-        sqs: aws_sdk_sqs::Client::new(&deps.aws),
+        sqs: aws_sdk_sqs::Client::new(deps.aws()),
         failures: deps.env.require("FAILURE_QUEUE_URL")?.to_owned(),
     };
     Ok(Function::trigger(move |event: Event, _context| {
@@ -56,6 +56,14 @@ struct Stopped {
     cause: Box<dyn std::error::Error + Send + Sync>,
 }
 
+impl Stopped {
+    /// The whole batch comes back: nothing of it is in the event stream yet, and
+    /// all before the record that an answer names counts as published.
+    fn at_first(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { index: 0, cause: Box::new(cause) }
+    }
+}
+
 /// A batch, read: where each entry stood in it, and what is no entry.
 #[derive(Default)]
 struct Batch {
@@ -74,7 +82,7 @@ struct Poison {
 impl Outbox {
     /// Publishes the batch up to the first record that fails; the answer names it,
     /// so that the stream comes back to it and everything after it, in order, for
-    /// as long as it keeps them. A poison record is set aside, so that it holds up
+    /// as long as it keeps them. A record counts only once every step took it. A poison record is set aside, so that it holds up
     /// nothing and is not lost.
     ///
     /// Frames go before events: what an event sets off, such as the statistics'
@@ -110,20 +118,13 @@ impl Outbox {
                 .message_body(body)
                 .send()
                 .await
-                .map_err(|error| Stopped { index: *index, cause: Box::new(error) })?;
+                .map_err(Stopped::at_first)?;
         }
         Ok(())
     }
 
     async fn push(&self, batch: &Batch) -> Result<(), Stopped> {
-        let (firsts, messages): (Vec<_>, Vec<_>) = messages(&batch.entries).into_iter().unzip();
-        self.push.send(&messages).await.map_err(|error| {
-            let first = match &error {
-                QueueError::Refused { index, .. } => firsts[*index],
-                QueueError::Unavailable(_) => 0,
-            };
-            Stopped { index: batch.indices[first], cause: Box::new(error) }
-        })
+        self.push.send(&messages(&batch.entries)).await.map_err(Stopped::at_first)
     }
 
     async fn stream(&self, batch: &Batch) -> Result<(), Stopped> {
@@ -178,26 +179,24 @@ impl Batch {
 }
 
 /// A burst of one player's entries travels as one message, so that a busy player
-/// costs no more than a quiet one. Each message comes with the index of its first
-/// entry.
-fn messages(entries: &[Entry]) -> Vec<(usize, Message)> {
-    let mut bursts: Vec<(usize, Vec<&Entry>)> = Vec::new();
+/// costs no more than a quiet one.
+fn messages(entries: &[Entry]) -> Vec<Message> {
+    let mut bursts: Vec<Vec<&Entry>> = Vec::new();
     let mut open: BTreeMap<PlayerId, usize> = BTreeMap::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let burst =
-            open.get(&entry.player).copied().filter(|&at| bursts[at].1.len() < LONGEST_BURST);
+    for entry in entries {
+        let burst = open.get(&entry.player).copied().filter(|&at| bursts[at].len() < LONGEST_BURST);
         if let Some(at) = burst {
-            bursts[at].1.push(entry);
+            bursts[at].push(entry);
         } else {
             open.insert(entry.player, bursts.len());
-            bursts.push((index, vec![entry]));
+            bursts.push(vec![entry]);
         }
     }
     let message = |burst: &[&Entry]| {
         let frames: Vec<_> = burst.iter().flat_map(|entry| domain::frames(entry)).collect();
         Message::frames(burst[0].player, &frames)
     };
-    bursts.into_iter().map(|(first, burst)| (first, message(&burst))).collect()
+    bursts.iter().map(|burst| message(burst)).collect()
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -24,7 +24,7 @@ use store::{Opened, Store};
 /// `TABLE_NAME` or `PUSH_QUEUE_URL` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let projections = Projections {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         push: Queue::new(&deps)?,
     };
     Ok(Function::trigger(move |event: KinesisEvent, _context| {

@@ -31,7 +31,7 @@ const EARLY_ATTEMPTS: u32 = 8;
 /// `TABLE_NAME` or `SOCKET_ENDPOINT` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let push = Push {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         sockets: Sockets::new(&deps)?,
         clock: deps.clock,
     };

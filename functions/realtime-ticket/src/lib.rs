@@ -10,7 +10,7 @@ use contract::{
 use runtime::{
     Deps, Entropy, Function, Problem,
     auth::Opaque,
-    http::{Caller, Meta, app, ok},
+    http::{Caller, Meta, ok, signed_in_app},
 };
 use store::{Store, Ticket};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,11 +21,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// `TABLE_NAME`, `SOCKET_URL` or `JWT_KEYS` is missing or unusable.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let tickets = Tickets {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         entropy: deps.entropy.clone(),
         socket_url: deps.env.require("SOCKET_URL")?.to_owned(),
     };
-    Ok(Function::http(app(router().with_state(Arc::new(tickets)), &deps)?))
+    let routes = router().with_state(Arc::new(tickets));
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.

@@ -15,9 +15,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// Builds the function.
 ///
 /// # Errors
-/// `JWT_KEYS` is set and unusable.
+/// None: all it knows is compiled in.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    Ok(Function::http(app(router(), &deps)?))
+    Ok(Function::http(app(router(), &deps)))
 }
 
 /// The function's routes.

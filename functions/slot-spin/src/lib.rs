@@ -15,7 +15,8 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, IdempotencyKey, Json, Meta, app},
+    http::{Caller, IdempotencyKey, Json, Meta, signed_in_app},
+    secrets::Rotating,
 };
 use store::{Decision, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,14 +24,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `FAIRNESS_MASTER_KEY` or `JWT_KEYS` is missing or unusable.
+/// `TABLE_NAME` or the name of a secret is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let slot = Slot {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         entropy: deps.entropy.clone(),
-        master: runtime::secrets::master_key(&deps.env)?,
+        master: deps.master_key()?,
     };
-    Ok(Function::http(app(router().with_state(Arc::new(slot)), &deps)?))
+    let routes = router().with_state(Arc::new(slot));
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.
@@ -42,7 +44,7 @@ pub fn router() -> OpenApiRouter<Arc<Slot>> {
 pub struct Slot {
     store: Store,
     entropy: Entropy,
-    master: MasterKey,
+    master: Rotating<MasterKey>,
 }
 
 /// Spins once. The outcome is fixed by seeds committed before the request and by
@@ -62,10 +64,11 @@ async fn spin(
     let player = caller.player.into();
     let ctx = command::context(&meta, &slot.entropy);
     let once = command::once(key, "slot_spin", &request);
+    let master = slot.master.current().await?;
     let receipt = slot
         .store
         .execute(player, once, |state| {
-            let seed = slot.master.server_seed(player, state.fairness.epoch);
+            let seed = master.server_seed(player, state.fairness.epoch);
             let plan = spin_slot::decide(state, Gold::new(request.bet), &PAYTABLE, &seed, &ctx)?;
             let answer = rendered(state, &plan, &seed).map(|answer| command::answer(200, &answer));
             Ok(Decision { plan, answer })

@@ -10,6 +10,7 @@ use runtime::{
     Clock, Deps, Function,
     auth::{JwtKeys, fingerprint},
     push::{Body, Message, Queue},
+    secrets::Rotating,
 };
 use serde_json::{Value, json};
 use store::Store;
@@ -19,12 +20,12 @@ const PROTOCOL: &str = "sec-websocket-protocol";
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `PUSH_QUEUE_URL` or `JWT_KEYS` is missing or unusable.
+/// `TABLE_NAME`, `PUSH_QUEUE_URL` or `JWT_KEYS_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let door = std::sync::Arc::new(Door {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         push: Queue::new(&deps)?,
-        keys: JwtKeys::from_json(deps.env.require("JWT_KEYS")?)?,
+        keys: deps.jwt_keys()?,
         clock: deps.clock.clone(),
     });
     Ok(Function::trigger(move |event: ApiGatewayWebsocketProxyRequest, _context| {
@@ -36,7 +37,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 struct Door {
     store: Store,
     push: Queue,
-    keys: JwtKeys,
+    keys: Rotating<JwtKeys>,
     clock: Clock,
 }
 
@@ -83,7 +84,8 @@ impl Door {
             return Ok(player.map(|player| Guest { player, protocol }));
         }
         // A browser can set no header but this one: `bearer, <access token>`.
-        let token = offered.iter().find_map(|token| self.keys.verify(token, now).ok());
+        let keys = self.keys.current().await?;
+        let token = offered.iter().find_map(|token| keys.verify(token, now).ok());
         Ok(token.map(|claims| Guest {
             player: claims.sub.into(),
             protocol: offered.first().map(|&protocol| protocol.to_owned()),

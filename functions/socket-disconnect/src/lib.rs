@@ -11,7 +11,7 @@ use store::Store;
 /// # Errors
 /// `TABLE_NAME` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let store = Store::new(&deps.aws, deps.env.require("TABLE_NAME")?);
+    let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
     Ok(Function::trigger(move |event: ApiGatewayWebsocketProxyRequest, _context| {
         let store = store.clone();
         async move {

@@ -25,7 +25,7 @@ const LONGEST_GAP: u64 = 200;
 /// `TABLE_NAME` or `SOCKET_ENDPOINT` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let desk = Desk {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         sockets: Sockets::new(&deps)?,
         clock: deps.clock,
     };

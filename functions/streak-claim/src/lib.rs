@@ -10,7 +10,7 @@ use contract::{
 use domain::{Fact, Plan, command::claim_streak, level};
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, IdempotencyKey, Meta, app},
+    http::{Caller, IdempotencyKey, Meta, signed_in_app},
 };
 use store::{Decision, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,13 +18,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` is not set or `JWT_KEYS` is unusable.
+/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let claims = Claims {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         entropy: deps.entropy.clone(),
     };
-    Ok(Function::http(app(router().with_state(Arc::new(claims)), &deps)?))
+    let routes = router().with_state(Arc::new(claims));
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.

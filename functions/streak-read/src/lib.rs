@@ -13,7 +13,8 @@ use domain::PlayerId;
 use runtime::{
     Deps, Function, Problem,
     auth::JwtKeys,
-    http::{Caller, Cursors, Meta, Query, app, ok},
+    http::{Caller, Cursors, Meta, Query, ok, signed_in_app},
+    secrets::Rotating,
     utc_day,
 };
 use store::Store;
@@ -26,13 +27,15 @@ const LOOKED_AT: i32 = 200;
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `JWT_KEYS` is missing or unusable.
+/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let streaks = Streaks {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
-        cursors: Cursors::new(&JwtKeys::from_json(deps.env.require("JWT_KEYS")?)?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
+        keys: deps.jwt_keys()?,
     };
-    Ok(Function::http(app(router().with_state(Arc::new(streaks)), &deps)?))
+    let keys = streaks.keys.clone();
+    let routes = router().with_state(Arc::new(streaks));
+    Ok(Function::http(signed_in_app(routes, &deps, keys)))
 }
 
 /// The function's routes.
@@ -43,7 +46,7 @@ pub fn router() -> OpenApiRouter<Arc<Streaks>> {
 /// What the function works with.
 pub struct Streaks {
     store: Store,
-    cursors: Cursors,
+    keys: Rotating<JwtKeys>,
 }
 
 /// The streak today and what the next claim grants.
@@ -73,9 +76,10 @@ async fn history(
     Query(page): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let player: PlayerId = caller.player.into();
+    let cursors = Cursors::new(&*streaks.keys.current().await?);
     let list = format!("streak-history:{player}");
     let before = match &page.cursor {
-        Some(cursor) => streaks.cursors.open::<u64>(&list, cursor)?,
+        Some(cursor) => cursors.open::<u64>(&list, cursor)?,
         None => u64::MAX,
     };
     let entries = streaks.store.entries_before(player, before, LOOKED_AT).await?;
@@ -91,6 +95,6 @@ async fn history(
     }
     // Entry 1 is the first there is.
     let next = last_seen.filter(|&seq| seq > 1);
-    let next_cursor = next.map(|seq| streaks.cursors.seal(&list, &seq));
+    let next_cursor = next.map(|seq| cursors.seal(&list, &seq));
     Ok(ok(&Page { items, next_cursor }))
 }

@@ -20,7 +20,7 @@ const CONCURRENCY: usize = 8;
 /// `TABLE_NAME` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let repair = Repair {
-        store: Store::new(&deps.aws, deps.env.require("TABLE_NAME")?),
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         clock: deps.clock,
         entropy: deps.entropy,
     };

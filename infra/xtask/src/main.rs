@@ -1,5 +1,7 @@
 //! The repository's own commands: `cargo verify`, `cargo xtask …`.
 
+mod build;
+mod deployed;
 mod edit;
 mod process;
 mod run_now;
@@ -27,6 +29,10 @@ struct Cli {
 enum Command {
     /// Proves the tree: format, template, dependencies, lints, every test
     Verify(verify::Args),
+    /// Builds every function as the binary that is deployed, and shows the sizes
+    Build(build::Args),
+    /// Deploys template.yaml and those binaries to an emulator, and runs the journeys
+    Deployed(deployed::Args),
     /// Adds an HTTP endpoint: crate, template entry, registration, test
     NewEndpoint(scaffold::Args),
     /// Runs a schedule of the running local stack now
@@ -35,6 +41,10 @@ enum Command {
     Watch(Passed),
     /// Spins a second through the whole product, beside its engine alone
     Bench(Passed),
+    /// Starts and calls every function as a process: time, memory, size
+    Cold(Passed),
+    /// Dollars at AWS, by call and by player
+    Cost(Passed),
 }
 
 /// Arguments handed on to the program that does the work; `--help` shows its own.
@@ -57,11 +67,15 @@ fn main() -> ExitCode {
     let root = repository();
     let done = match Cli::parse().command {
         Command::Verify(args) => verify::verify(&root, &args),
+        Command::Build(args) => build::build(&root, &args).map(|()| ExitCode::SUCCESS),
+        Command::Deployed(args) => deployed::deployed(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::NewEndpoint(args) => {
             scaffold::new_endpoint(&root, &args).map(|()| ExitCode::SUCCESS)
         }
         Command::Watch(passed) => program(&root, &["--quiet"], "watch", &passed),
         Command::Bench(passed) => program(&root, &["--release"], "bench", &passed),
+        Command::Cold(passed) => program(&root, &["--quiet"], "cold", &passed),
+        Command::Cost(passed) => program(&root, &["--quiet"], "cost", &passed),
         Command::RunNow(args) => run_now::run_now(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

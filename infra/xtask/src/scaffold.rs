@@ -63,6 +63,18 @@ const PLACES: &[(&str, &str, &str)] = &[
     ),
 ];
 
+const SIGNED_IN: &str = "signed_in_app(routes, &deps, deps.jwt_keys()?)";
+
+const ENVIRONMENT: &str = "      Environment:
+        Variables:
+          JWT_KEYS_SECRET: !Sub casino-club/${Stage}/jwt-keys
+";
+
+const STATEMENT: &str = "            - Effect: Allow
+              Action: secretsmanager:GetSecretValue
+              Resource: !Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:casino-club/${Stage}/jwt-keys-??????
+";
+
 /// Writes the endpoint, or nothing at all if a place for it is missing.
 ///
 /// # Errors
@@ -70,11 +82,7 @@ const PLACES: &[(&str, &str, &str)] = &[
 /// has lost its marker.
 pub fn new_endpoint(root: &Path, args: &Args) -> anyhow::Result<()> {
     check(args)?;
-    let environment = if args.auth {
-        "      Environment:\n        Variables:\n          JWT_KEYS: !Ref JwtKeys\n"
-    } else {
-        ""
-    };
+    let when_auth = |text: &'static str| if args.auth { text } else { "" };
     // What reading and committing a plan take, and no more.
     let actions: &[&str] = if args.method == "GET" {
         &["GetItem", "Query"]
@@ -90,11 +98,11 @@ pub fn new_endpoint(root: &Path, args: &Args) -> anyhow::Result<()> {
         (false, true) => "PublicReadProblems",
         (false, false) => "PublicWriteProblems",
     };
-    let when_auth = |text: &'static str| if args.auth { text } else { "" };
     let values = [
         ("problems", problems),
         ("security", when_auth("security((\"bearer\" = [])), ")),
-        ("caller_import", when_auth("Caller, ")),
+        ("http_imports", if args.auth { "Caller, ok, signed_in_app" } else { "app, ok" }),
+        ("app", if args.auth { SIGNED_IN } else { "app(routes, &deps)" }),
         ("caller_argument", when_auth("\n    _caller: Caller,")),
         ("name", args.name.as_str()),
         ("crate", &args.name.replace('-', "_")),
@@ -102,7 +110,8 @@ pub fn new_endpoint(root: &Path, args: &Args) -> anyhow::Result<()> {
         ("METHOD", &args.method),
         ("method", &args.method.to_ascii_lowercase()),
         ("path", &args.path),
-        ("environment", environment),
+        ("environment", when_auth(ENVIRONMENT)),
+        ("statements", when_auth(STATEMENT)),
         ("actions", &actions),
     ];
 
@@ -119,7 +128,8 @@ pub fn new_endpoint(root: &Path, args: &Args) -> anyhow::Result<()> {
     // Cargo.lock lists the workspace's own crates too.
     run(command(root, "cargo").args(["update", "--workspace", "--offline"]))?;
     println!(
-        "\nNow write the handler, trim the policy in template.yaml, add a row to tests/budgets,\n\
+        "\nNow write the handler, trim the policy in template.yaml, add a row to\n\
+         tests/src/budgets.rs and a call to tests/contract/permissions.rs,\n\
          accept the new API document with `UPDATE_SNAPSHOTS=1 cargo test -p tests --test contract`,\n\
          and run `cargo verify`."
     );

@@ -45,24 +45,56 @@ pub fn cargo_nextest(root: &Path) -> anyhow::Result<Command> {
 /// # Errors
 /// When Python or the package index is missing.
 pub fn python_tools(root: &Path) -> anyhow::Result<PathBuf> {
-    let requirements = root.join("infra/requirements.txt");
-    let venv = root.join(".local/venv-lint");
+    let what = "SAM CLI, cargo-lambda and cfn-lint";
+    environment(root, "infra/requirements.txt", ".local/venv-lint", what)
+}
+
+/// Directory of the executables of `localstack/ministack/requirements.txt`.
+///
+/// # Errors
+/// When Python or the package index is missing.
+pub fn ministack(root: &Path) -> anyhow::Result<PathBuf> {
+    let requirements = "localstack/ministack/requirements.txt";
+    environment(root, requirements, ".local/venv-ministack", "ministack")
+}
+
+/// A Python environment with exactly these requirements.
+fn environment(
+    root: &Path,
+    requirements: &str,
+    directory: &str,
+    what: &str,
+) -> anyhow::Result<PathBuf> {
+    let venv = root.join(directory);
+    // Of several commands at once, one installs and the others wait.
+    fs::create_dir_all(root.join(".local"))?;
+    let lock = fs::File::create(venv.with_extension("lock"))?;
+    lock.lock()?;
     // A copy of what was installed, written last: a broken-off or outdated
     // installation does not count.
     let installed = venv.join("requirements.txt");
-    let wanted = fs::read(&requirements).context("infra/requirements.txt")?;
+    let wanted = fs::read(root.join(requirements)).with_context(|| requirements.to_owned())?;
     if fs::read(&installed).ok().as_ref() != Some(&wanted) {
-        println!(
-            "    installing SAM CLI and cfn-lint into .local/venv-lint (about a minute, once)"
-        );
+        println!("    installing {what} into {directory} (about a minute, once)");
         run(command(root, "python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
         run(command(root, venv.join("bin/pip"))
             .args(["install", "--quiet", "--disable-pip-version-check", "--no-input"])
             .arg("--requirement")
-            .arg(&requirements))?;
+            .arg(root.join(requirements)))?;
         fs::write(&installed, &wanted)?;
     }
     Ok(venv.join("bin"))
+}
+
+/// Has the command find the executables of `directory` before others.
+///
+/// # Errors
+/// When the path cannot be written as one.
+#[expect(clippy::disallowed_methods, reason = "a child's path is this process's and more")]
+pub fn on_path<'a>(command: &'a mut Command, directory: &Path) -> anyhow::Result<&'a mut Command> {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(directory.to_owned()).chain(std::env::split_paths(&own));
+    Ok(command.env("PATH", std::env::join_paths(path)?))
 }
 
 /// Installs a crate's binary at this version, if it is not there yet.

@@ -31,6 +31,14 @@ struct Args {
     /// Load events into ClickHouse: the embedded engine, or the server at URL.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "embedded")]
     analytics: Option<String>,
+    /// Run every function as the process it is on Lambda, from DIR/NAME/bootstrap
+    /// [default: target/lambda, where `cargo xtask build` puts them].
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = default_bootstraps())]
+    bootstraps: Option<PathBuf>,
+}
+
+fn default_bootstraps() -> &'static str {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/lambda")
 }
 
 #[tokio::main]
@@ -69,6 +77,7 @@ async fn main() -> Result<()> {
         port: args.port,
         data: Some(data.clone()),
         clickhouse_url: analytics.url().map(str::to_owned),
+        bootstraps: args.bootstraps,
         ..Options::default()
     };
     let (clock, entropy) = (options.clock.clone(), options.entropy.clone());

@@ -1,5 +1,5 @@
 //! The template's parameters for the local stack: those of `samconfig.toml`'s
-//! `dev` stage, with secrets of this machine in place of references to a vault.
+//! `dev` stage, and the secrets of this machine.
 
 use std::{
     collections::BTreeMap,
@@ -21,11 +21,6 @@ pub fn root() -> PathBuf {
 }
 
 #[derive(Deserialize)]
-struct Config {
-    dev: Stage,
-}
-
-#[derive(Deserialize)]
 struct Stage {
     deploy: Deploy,
 }
@@ -40,26 +35,37 @@ struct Overrides {
     parameter_overrides: Vec<String>,
 }
 
-/// The `dev` stage's parameters. What refers to a vault is left out: its place is
-/// taken by [`secrets`].
+/// The `dev` stage's parameters. What refers to another service is left out.
 ///
 /// # Errors
 /// `samconfig.toml` cannot be read.
 pub fn of_dev_stage() -> Result<Parameters> {
+    let mut given = of_stage("dev")?;
+    given.retain(|_, value| !value.contains("{{resolve:"));
+    Ok(given)
+}
+
+/// The parameters of a stage, as they are written.
+///
+/// # Errors
+/// `samconfig.toml` cannot be read, or has no such stage.
+pub fn of_stage(stage: &str) -> Result<Parameters> {
     let path = root().join("samconfig.toml");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let config: Config = toml::from_str(&text).context("samconfig.toml")?;
-    let given = config.dev.deploy.parameters.parameter_overrides;
+    let mut stages: BTreeMap<String, toml::Value> =
+        toml::from_str(&text).context("samconfig.toml")?;
+    let section = stages.remove(stage).with_context(|| format!("samconfig.toml has no {stage}"))?;
+    let section: Stage = section.try_into().context("samconfig.toml")?;
+    let given = section.deploy.parameters.parameter_overrides;
     Ok(given
         .iter()
         .filter_map(|parameter| parameter.split_once('='))
-        .filter(|(_, value)| !value.contains("{{resolve:"))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect())
 }
 
-/// The secrets of this machine: made once and kept in `directory`, or made for
-/// this run only.
+/// The secrets of this machine, by what follows `casino-club/<stage>/` in their
+/// names: made once and kept in `directory`, or made for this run only.
 ///
 /// # Errors
 /// The file cannot be read or written.
@@ -83,8 +89,9 @@ fn make(entropy: &Entropy) -> Parameters {
         "keys": [{ "kid": "local-1", "alg": "HS256", "secret": secret() }],
     });
     BTreeMap::from([
-        ("JwtKeys".to_owned(), keys.to_string()),
-        ("FairnessMasterKey".to_owned(), secret()),
+        ("jwt-keys".to_owned(), keys.to_string()),
+        ("fairness-master-key".to_owned(), secret()),
+        ("clickhouse".to_owned(), r#"{"username":"default","password":""}"#.to_owned()),
     ])
 }
 

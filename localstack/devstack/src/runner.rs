@@ -39,7 +39,7 @@ impl Runner {
     ///
     /// # Errors
     /// A function has no crate, or refuses its configuration.
-    pub fn new(
+    pub async fn new(
         spec: &Spec,
         engine: &Arc<Engine>,
         clock: &Clock,
@@ -47,12 +47,9 @@ impl Runner {
     ) -> Result<Self> {
         let mut functions = HashMap::new();
         for (id, declared) in &spec.functions {
-            let deps = Deps {
-                env: environment(declared).into_iter().collect(),
-                clock: clock.clone(),
-                entropy: entropy.clone(),
-                aws: engine.sdk_config_for(id),
-            };
+            let env = environment(declared).into_iter().collect();
+            let deps =
+                Deps::new(env, clock.clone(), entropy.clone()).with_aws(engine.sdk_config_for(id));
             let build = FUNCTIONS
                 .iter()
                 .find(|(name, _)| *name == declared.crate_name)
@@ -68,9 +65,10 @@ impl Runner {
             if declared.env.get("CLICKHOUSE_URL").is_some_and(String::is_empty) {
                 continue;
             }
-            let function = build(deps)
+            let function = build(deps.clone())
                 .map_err(|error| anyhow::anyhow!("{error}"))
                 .with_context(|| format!("starting {id}"))?;
+            deps.ready().await.with_context(|| format!("starting {id}"))?;
             let hosted = Hosted {
                 name: declared.crate_name.clone(),
                 function,
@@ -116,9 +114,11 @@ impl Invoker for Runner {
         match tokio::time::timeout(hosted.timeout, call).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                let message = error.to_string();
                 span.in_scope(|| tracing::error!(%error, "the function failed"));
-                Err(InvokeError::Function { error_type: "Error".to_owned(), message })
+                Err(InvokeError::Function {
+                    error_type: runtime::error_type(&error).to_owned(),
+                    message: error.to_string(),
+                })
             }
             Err(_) => {
                 span.in_scope(

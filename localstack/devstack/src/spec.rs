@@ -12,6 +12,8 @@ pub struct Spec {
     pub functions: BTreeMap<String, FunctionSpec>,
     pub http_routes: Vec<HttpRoute>,
     pub cors: Option<Cors>,
+    /// Id of the WebSocket API, as addresses and ARNs have it.
+    pub socket_api: Option<String>,
     pub socket_routes: Vec<SocketRoute>,
     pub tables: Vec<TableSpec>,
     pub streams: Vec<StreamSpec>,
@@ -21,7 +23,7 @@ pub struct Spec {
 }
 
 /// An `AWS::Serverless::Function`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FunctionSpec {
     pub logical_id: String,
     /// Last component of `CodeUri`: the name of the function's crate.
@@ -31,6 +33,20 @@ pub struct FunctionSpec {
     pub timeout: Duration,
     pub memory_mb: u32,
     pub reserved_concurrency: Option<usize>,
+    /// All that its own policies allow: every action on every resource of each
+    /// statement. What SAM adds for logs, traces and triggers is not in it.
+    pub policy: Vec<Permission>,
+    /// Name of the queue that gets the asynchronous invocations that were given up.
+    pub on_failure_queue: Option<String>,
+}
+
+/// An action on a resource, as IAM names them. In a policy both may be patterns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// `dynamodb:GetItem`.
+    pub action: String,
+    /// An ARN.
+    pub resource: String,
 }
 
 /// A route of the HTTP API.

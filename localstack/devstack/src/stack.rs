@@ -14,9 +14,10 @@ use tokio::{
 
 use crate::{
     adapters::Adapters,
-    engine::Engine,
+    engine::{Endpoint, Engine},
     gateway::Gateway,
     invoke::{InvokeError, Invoker},
+    lambda::Pool,
     local::Local,
     parameters::{self, Parameters},
     runner::Runner,
@@ -37,6 +38,12 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// A ClickHouse server to load events into; `None` switches loading off.
     pub clickhouse_url: Option<String>,
+    /// Runs every function as a process, from `<directory>/<name>/bootstrap`;
+    /// `None` runs them in this one. Processes go by the machine's clock and dice.
+    pub bootstraps: Option<PathBuf>,
+    /// Whether triggers and schedules run; without them nobody invokes functions
+    /// but callers of the APIs and of [`Stack::invoke`].
+    pub triggers: bool,
     /// Template parameters besides those of the `dev` stage.
     pub parameters: Parameters,
     pub clock: Clock,
@@ -50,6 +57,8 @@ impl Default for Options {
             port: 0,
             data: None,
             clickhouse_url: None,
+            bootstraps: None,
+            triggers: true,
             parameters: Parameters::new(),
             clock: Clock::system(),
             entropy: Entropy::system(),
@@ -66,7 +75,9 @@ pub struct Stack {
     pub socket_url: String,
     spec: Spec,
     engine: Arc<Engine>,
-    runner: Arc<Runner>,
+    functions: Arc<dyn Invoker>,
+    /// For functions that are processes.
+    endpoint: Option<Endpoint>,
     triggers: Arc<Triggers>,
     stop_gateway: Option<oneshot::Sender<()>>,
     gateway: JoinHandle<()>,
@@ -89,10 +100,11 @@ impl Stack {
             std::fs::create_dir_all(data).with_context(|| data.display().to_string())?;
         }
         let engine = Engine::open(options.data.as_deref(), &spec)?;
-        let runner = Arc::new(Runner::new(&spec, &engine, &options.clock, &options.entropy)?);
+        put_secrets(&options, &spec, &engine)?;
+        let (functions, endpoint) = functions(&options, &spec, &engine).await?;
         let adapters = Arc::new(Adapters::new(&engine, &spec));
         let parts = Parts {
-            invoker: Arc::clone(&runner) as Arc<dyn Invoker>,
+            invoker: Arc::clone(&functions),
             sources: adapters.clone(),
             checkpoints: adapters.clone(),
             destination: adapters,
@@ -100,7 +112,7 @@ impl Stack {
             pseudo: Pseudo::default(),
         };
         let triggers = Arc::new(Triggers::start(&spec, parts).await?);
-        let gateway = Gateway::new(&spec, &engine, Arc::clone(&runner) as Arc<dyn Invoker>)
+        let gateway = Gateway::new(&spec, &engine, Arc::clone(&functions))
             .with_local(Arc::new(Local(Arc::clone(&triggers))));
         let (stop_gateway, stopped) = oneshot::channel();
         let gateway = tokio::spawn(gateway.serve(listener, async {
@@ -113,7 +125,8 @@ impl Stack {
             sweeper: sweep_expired(Arc::clone(&engine)),
             spec,
             engine,
-            runner,
+            functions,
+            endpoint,
             triggers,
             stop_gateway: Some(stop_gateway),
             gateway,
@@ -132,6 +145,13 @@ impl Stack {
         &self.engine
     }
 
+    /// The in-process AWS as functions reach it that are processes; `None` when
+    /// they run in this one.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        self.endpoint.as_ref()
+    }
+
     /// The table, as the functions see it; `caller` names this user to the meter.
     ///
     /// # Panics
@@ -147,7 +167,7 @@ impl Stack {
     /// # Errors
     /// What Lambda would report.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, InvokeError> {
-        self.runner.invoke(function, event).await
+        self.functions.invoke(function, event).await
     }
 
     /// Runs a schedule now; by its name, function or crate.
@@ -186,16 +206,49 @@ impl Drop for Stack {
     }
 }
 
+/// Puts in place every secret that a function of the template asks for.
+fn put_secrets(options: &Options, spec: &Spec, engine: &Engine) -> Result<()> {
+    let values = parameters::secrets(options.data.as_deref(), &options.entropy)?;
+    let variables = spec.functions.values().flat_map(|function| &function.env);
+    for (_, name) in variables.filter(|(variable, _)| variable.ends_with("_SECRET")) {
+        // casino-club/<stage>/<what>
+        let what = name.rsplit('/').next().unwrap_or(name);
+        let value = values.get(what).with_context(|| format!("nobody makes the secret {name}"))?;
+        engine.put_secret(name, value);
+    }
+    Ok(())
+}
+
+/// The functions, in this process or in their own, and what the latter need.
+async fn functions(
+    options: &Options,
+    spec: &Spec,
+    engine: &Arc<Engine>,
+) -> Result<(Arc<dyn Invoker>, Option<Endpoint>)> {
+    let Some(bootstraps) = &options.bootstraps else {
+        let runner = Runner::new(spec, engine, &options.clock, &options.entropy).await?;
+        return Ok((Arc::new(runner), None));
+    };
+    let endpoint = Endpoint::start(engine).await?;
+    let pool = Pool::new(spec, bootstraps, &endpoint.url)?;
+    Ok((Arc::new(pool), Some(endpoint)))
+}
+
 fn spec(options: &Options, host: &str) -> Result<Spec> {
     let mut given = parameters::of_dev_stage()?;
-    given.extend(parameters::secrets(options.data.as_deref(), &options.entropy)?);
     given.insert("SocketUrl".to_owned(), format!("ws://{host}/realtime"));
     given.insert("SocketEndpoint".to_owned(), format!("http://{host}/realtime"));
     if let Some(url) = &options.clickhouse_url {
         given.insert("ClickHouseUrl".to_owned(), url.clone());
     }
     given.extend(options.parameters.clone());
-    template::load(&parameters::root().join("template.yaml"), &given, &Pseudo::default())
+    let path = parameters::root().join("template.yaml");
+    let mut spec = template::load(&path, &given, &Pseudo::default())?;
+    if !options.triggers {
+        spec.mappings.iter_mut().for_each(|mapping| mapping.enabled = false);
+        spec.schedules.iter_mut().for_each(|schedule| schedule.enabled = false);
+    }
+    Ok(spec)
 }
 
 /// Removes expired items now and then, as DynamoDB does.

@@ -8,9 +8,8 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Env, deps::MissingVariable};
+use crate::{Env, deps::MissingVariable, secrets::Credentials};
 
 /// What the server may spend on one statement. It ends on the server before
 /// the client gives up on it, so that no statement outlives its invocation.
@@ -18,27 +17,22 @@ const STATEMENT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(12);
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// Where the server is and who we are. `Debug` hides the password.
+/// Where the server is.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `http://host:8123` or `https://…`.
     pub url: String,
-    pub user: String,
-    pub password: SecretString,
     pub database: String,
 }
 
 impl Config {
-    /// Reads `CLICKHOUSE_URL` and `CLICKHOUSE_DATABASE`, both required, and
-    /// `CLICKHOUSE_USER` (`default`) and `CLICKHOUSE_PASSWORD` (empty).
+    /// Reads `CLICKHOUSE_URL` and `CLICKHOUSE_DATABASE`.
     ///
     /// # Errors
-    /// A required variable is missing.
+    /// One is missing.
     pub fn from_env(env: &Env) -> Result<Self, MissingVariable> {
         Ok(Self {
             url: env.require("CLICKHOUSE_URL")?.to_owned(),
-            user: env.get("CLICKHOUSE_USER").unwrap_or("default").to_owned(),
-            password: env.get("CLICKHOUSE_PASSWORD").unwrap_or_default().into(),
             database: env.require("CLICKHOUSE_DATABASE")?.to_owned(),
         })
     }
@@ -138,14 +132,19 @@ impl ClickHouse {
         Self(
             transport(config.url.starts_with("https:"))
                 .with_url(&config.url)
-                .with_user(&config.user)
-                .with_password(config.password.expose_secret())
                 .with_database(&config.database)
                 .with_setting("max_execution_time", STATEMENT.as_secs().to_string())
                 // The default since 26: acknowledged before anything is written,
                 // in blocks of the server's own making.
                 .with_setting("async_insert", "0"),
         )
+    }
+
+    /// The same server and connections, as somebody it knows.
+    #[must_use]
+    pub fn signed_in(&self, credentials: &Credentials) -> Self {
+        let client = self.0.clone().with_user(&credentials.username);
+        Self(client.with_password(credentials.password.expose()))
     }
 
     /// Inserts the rows as one block. A second insert with the same `token`
@@ -246,12 +245,11 @@ mod tests {
 
     #[test]
     fn hides_the_password() {
-        let config = Config {
-            url: "http://localhost:8123".into(),
-            user: "olap".into(),
-            password: "hunter2".to_owned().into(),
-            database: "casino".into(),
-        };
-        assert!(!format!("{config:?} {:?}", ClickHouse::new(&config)).contains("hunter2"));
+        let config = Config { url: "http://localhost:8123".into(), database: "casino".into() };
+        let json = r#"{"username":"olap","password":"hunter2"}"#;
+        let credentials = Credentials::from_json(json).unwrap();
+        let server = ClickHouse::new(&config).signed_in(&credentials);
+        assert!(!format!("{config:?} {credentials:?} {server:?}").contains("hunter2"));
+        assert!(!Credentials::from_json(r#"{"password":"hunter2"}"#).unwrap_err().contains("ter2"));
     }
 }

@@ -1,8 +1,18 @@
 //! What a function is given from outside: settings, time, randomness, AWS.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
+use aws_config::SdkConfig;
 use jiff::Timestamp;
+
+use crate::{
+    aws,
+    secrets::{SecretError, Secrets},
+};
 
 /// The function's environment variables.
 ///
@@ -118,24 +128,48 @@ impl Entropy {
     }
 }
 
-/// Everything a function is built from.
+/// Everything a function is built from. Cheap to clone; clones share AWS and
+/// secrets.
 #[derive(Clone)]
 pub struct Deps {
     pub env: Env,
     pub clock: Clock,
     pub entropy: Entropy,
-    /// Region, credentials and HTTP client of every AWS client.
-    pub aws: aws_config::SdkConfig,
+    pub(crate) aws: Arc<OnceLock<SdkConfig>>,
+    pub(crate) secrets: Arc<Secrets>,
 }
 
 impl Deps {
+    #[must_use]
+    pub fn new(env: Env, clock: Clock, entropy: Entropy) -> Self {
+        Self { env, clock, entropy, aws: Arc::default(), secrets: Arc::default() }
+    }
+
     /// What a deployed function gets from its process.
-    pub async fn from_process() -> Self {
-        Self {
-            env: Env::from_process(),
-            clock: Clock::system(),
-            entropy: Entropy::system(),
-            aws: aws_config::load_from_env().await,
-        }
+    #[must_use]
+    pub fn from_process() -> Self {
+        Self::new(Env::from_process(), Clock::system(), Entropy::system())
+    }
+
+    /// The same with this AWS instead of the process's.
+    #[must_use]
+    pub fn with_aws(self, config: SdkConfig) -> Self {
+        Self { aws: Arc::new(config.into()), ..self }
+    }
+
+    /// Region, credentials and HTTP client of every AWS client. Made when first
+    /// asked for: a function that never asks neither waits for an SDK nor links one.
+    #[must_use]
+    pub fn aws(&self) -> &SdkConfig {
+        self.aws.get_or_init(|| aws::config(&self.env))
+    }
+
+    /// Fetches every secret the function asked for, all at once. To be called once
+    /// the function is built, before its first event.
+    ///
+    /// # Errors
+    /// A secret cannot be had or used: the function must not start.
+    pub async fn ready(&self) -> Result<(), SecretError> {
+        self.secrets.fetch_all().await
     }
 }

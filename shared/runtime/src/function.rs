@@ -8,6 +8,7 @@ use std::{future::Future, sync::Arc};
 
 use futures::future::BoxFuture;
 use lambda_http::{Adapter, request::LambdaRequest};
+use lambda_runtime::Diagnostic;
 pub use lambda_runtime::{Context, Error, LambdaEvent};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -19,24 +20,24 @@ type Call = dyn Fn(LambdaEvent<Value>) -> BoxFuture<'static, Result<Value, Error
 
 /// One Lambda function.
 #[derive(Clone)]
-pub struct Function(Arc<Call>);
+pub struct Function(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Http(axum::Router),
+    Trigger(Arc<Call>),
+}
+
+/// What invoked a function is no event of its kind.
+#[derive(Debug, thiserror::Error)]
+#[error("not an event of this function: {0}")]
+pub struct InvalidEvent(#[from] serde_json::Error);
 
 impl Function {
     /// A function behind API Gateway's HTTP API (payload format 2.0).
     #[must_use]
     pub fn http(router: axum::Router) -> Self {
-        Self::new(move |event| {
-            // The adapter is not `Send`, what it starts is: a router is always
-            // ready, so it can be started here and awaited there.
-            let request = serde_json::from_value::<LambdaRequest>(event.payload);
-            let started = request.map(|request| {
-                Adapter::from(router.clone()).call(LambdaEvent::new(request, event.context))
-            });
-            async move {
-                let answer = started?.await.unwrap_or_else(|never| match never {});
-                Ok(serde_json::to_value(answer)?)
-            }
-        })
+        Self(Kind::Http(router))
     }
 
     /// A function that a trigger invokes with an event of type `E`.
@@ -50,43 +51,67 @@ impl Function {
         F: Fn(E, Context) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<R, Error>> + Send + 'static,
     {
-        Self::new(move |event| {
+        Self(Kind::Trigger(Arc::new(move |event| {
             let handle = handle.clone();
-            async move {
-                let payload: E = serde_json::from_value(event.payload)?;
+            Box::pin(async move {
+                let payload: E = serde_json::from_value(event.payload).map_err(InvalidEvent)?;
                 Ok(serde_json::to_value(handle(payload, event.context).await?)?)
-            }
-        })
-    }
-
-    fn new<F, Fut>(call: F) -> Self
-    where
-        F: Fn(LambdaEvent<Value>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Value, Error>> + Send + 'static,
-    {
-        Self(Arc::new(move |event| Box::pin(call(event))))
+            })
+        })))
     }
 
     /// Invokes the function once.
     ///
     /// # Errors
-    /// Whatever Lambda would report as a function error.
+    /// Whatever Lambda would report as a function error; [`error_type`] is its name.
     pub async fn call(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
-        (self.0)(event).await
+        match &self.0 {
+            Kind::Trigger(call) => call(event).await,
+            Kind::Http(router) => {
+                let request: LambdaRequest =
+                    serde_json::from_value(event.payload).map_err(InvalidEvent)?;
+                // The adapter is not `Send`, what it starts is: a router is always
+                // ready, so it is started here and awaited below.
+                let answer =
+                    Adapter::from(router.clone()).call(LambdaEvent::new(request, event.context));
+                let answer = answer.await.unwrap_or_else(|never| match never {});
+                Ok(serde_json::to_value(answer)?)
+            }
+        }
     }
 }
 
+/// A failure's `errorType`, as the function's caller and its log see it.
+#[must_use]
+pub fn error_type(error: &Error) -> &'static str {
+    if error.is::<InvalidEvent>() { "InvalidEvent" } else { "Error" }
+}
+
 /// The whole `main` of a function crate: builds it from the process
-/// environment and serves the Lambda Runtime API until told to stop.
+/// environment, fetches its secrets and serves the Lambda Runtime API until told
+/// to stop.
 ///
 /// # Errors
-/// A broken configuration, or the Runtime API going away.
+/// A broken configuration, a secret that cannot be had, or the Runtime API going
+/// away.
 pub async fn run(build: impl FnOnce(Deps) -> Result<Function, Error>) -> Result<(), Error> {
     crate::tracing::init();
-    let function = build(Deps::from_process().await)?;
-    lambda_runtime::run(lambda_runtime::service_fn(move |event| {
-        let function = function.clone();
-        async move { function.call(event).await }
-    }))
-    .await
+    let deps = Deps::from_process();
+    let function = build(deps.clone())?;
+    deps.ready().await?;
+    match function.0 {
+        Kind::Http(router) => lambda_http::run(router).await,
+        Kind::Trigger(call) => {
+            lambda_runtime::run(lambda_runtime::service_fn(move |event| {
+                let answer = call(event);
+                async move {
+                    answer.await.map_err(|error| Diagnostic {
+                        error_type: error_type(&error).to_owned(),
+                        error_message: error.to_string(),
+                    })
+                }
+            }))
+            .await
+        }
+    }
 }

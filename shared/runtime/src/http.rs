@@ -2,7 +2,7 @@
 //!
 //! Extractors ([`Json`], [`Query`], [`Caller`], [`IdempotencyKey`], [`Meta`])
 //! turn a request into checked values or a [`Problem`](crate::Problem);
-//! [`app`] wraps a router in everything that is the same for all: request ids,
+//! [`app`] or [`signed_in_app`] wraps a router in everything that is the same for all: request ids,
 //! wording of problems, panics, security headers, one log line, metrics.
 
 mod answer;
@@ -19,7 +19,7 @@ pub use answer::{
     IfNoneMatch, created, deprecated, document, json_answer, ok, ok_if_changed, rendered_answer,
     stored_answer,
 };
-pub use app::app;
+pub use app::{app, signed_in_app};
 pub use caller::Caller;
 pub use cursor::{CursorError, Cursors};
 pub use idempotency::{IdempotencyKey, InvalidKey};

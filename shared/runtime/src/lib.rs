@@ -2,6 +2,7 @@
 //! clock and seed sampling, authentication, the HTTP and batch adapters.
 
 pub mod auth;
+mod aws;
 pub mod clickhouse;
 pub mod command;
 mod deps;
@@ -14,5 +15,5 @@ pub mod secrets;
 pub mod tracing;
 
 pub use deps::{Clock, Deps, Entropy, Env, MissingVariable, utc_day};
-pub use function::{Context, Error, Function, LambdaEvent, run};
+pub use function::{Context, Error, Function, InvalidEvent, LambdaEvent, error_type, run};
 pub use problem::Problem;

@@ -89,7 +89,7 @@ impl Queue {
     /// The variable is not set.
     pub fn new(deps: &Deps) -> Result<Self, crate::MissingVariable> {
         Ok(Self {
-            client: aws_sdk_sqs::Client::new(&deps.aws),
+            client: aws_sdk_sqs::Client::new(deps.aws()),
             url: deps.env.require("PUSH_QUEUE_URL")?.to_owned(),
         })
     }
@@ -159,7 +159,7 @@ impl Sockets {
     /// # Errors
     /// The variable is not set.
     pub fn new(deps: &Deps) -> Result<Self, crate::MissingVariable> {
-        let config = aws_sdk_apigatewaymanagement::config::Builder::from(&deps.aws)
+        let config = aws_sdk_apigatewaymanagement::config::Builder::from(deps.aws())
             .endpoint_url(deps.env.require("SOCKET_ENDPOINT")?)
             .build();
         Ok(Self { client: aws_sdk_apigatewaymanagement::Client::from_conf(config) })

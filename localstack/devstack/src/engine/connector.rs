@@ -22,6 +22,7 @@ use super::{
     Engine,
     answer::Answer,
     fault::{Call, Service, Verdict},
+    policy::Connection,
 };
 
 /// Hands the requests of one caller to the engine.
@@ -36,8 +37,8 @@ pub(super) struct InProcess {
 struct Target {
     service: Service,
     operation: String,
-    /// Connections only.
-    connection: String,
+    /// Stage and id; connections only.
+    connection: (String, String),
 }
 
 impl InProcess {
@@ -63,7 +64,7 @@ impl InProcess {
         {
             return failure;
         }
-        let answer = engine.serve(&call, &target.connection).await;
+        let answer = engine.serve(&call, target.connection()).await;
         if let Some(fault) = &fault
             && let Some(failure) = act_on(fault.after(&call, answer.status), &call).await
         {
@@ -81,15 +82,17 @@ impl Target {
                 "DynamoDB_20120810" => Service::DynamoDb,
                 "Kinesis_20131202" => Service::Kinesis,
                 "AmazonSQS" => Service::Sqs,
+                "secretsmanager" => Service::SecretsManager,
                 _ => return None,
             };
             return Some(Self {
                 service,
                 operation: operation.to_owned(),
-                connection: String::new(),
+                connection: Default::default(),
             });
         }
-        let (_, id) = request.uri().split_once("/@connections/")?;
+        let (endpoint, id) = request.uri().split_once("/@connections/")?;
+        let stage = endpoint.rsplit('/').next().unwrap_or_default();
         let id = id.split('?').next().unwrap_or(id);
         let operation = match request.method() {
             "POST" => "PostToConnection",
@@ -100,8 +103,13 @@ impl Target {
         Some(Self {
             service: Service::Connections,
             operation: operation.to_owned(),
-            connection: percent_decode_str(id).decode_utf8_lossy().into_owned(),
+            connection: (stage.to_owned(), percent_decode_str(id).decode_utf8_lossy().into_owned()),
         })
+    }
+
+    fn connection(&self) -> Connection<'_> {
+        let (stage, id) = &self.connection;
+        Connection { stage, id }
     }
 }
 

@@ -8,6 +8,7 @@ pub enum Service {
     DynamoDb,
     Kinesis,
     Sqs,
+    SecretsManager,
     /// `@connections` of the WebSocket API.
     Connections,
 }
@@ -20,6 +21,7 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::Kinesis => "kinesis",
             Self::Sqs => "sqs",
+            Self::SecretsManager => "secretsmanager",
             Self::Connections => "execute-api",
         }
     }

@@ -1,5 +1,5 @@
-//! AWS in this process: DynamoDB (dynoxide), SQS, Kinesis and the WebSocket
-//! API's `@connections`, behind the real AWS SDKs.
+//! AWS in this process: DynamoDB (dynoxide), SQS, Kinesis, Secrets Manager and
+//! the WebSocket API's `@connections`, behind the real AWS SDKs.
 //!
 //! A function gets an [`SdkConfig`](aws_config::SdkConfig) whose HTTP client
 //! is the engine itself: requests are serialised, dispatched and answered as
@@ -9,9 +9,12 @@ mod answer;
 mod connector;
 mod database;
 mod dynamo;
+mod endpoint;
 mod fault;
 mod kinesis;
 mod meter;
+mod policy;
+mod secrets;
 mod signals;
 mod spool;
 mod sqs;
@@ -32,11 +35,14 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use self::policy::Connection;
 pub(crate) use self::{answer::Answer, spool::StoredRecord};
 pub use self::{
     database::open_database,
+    endpoint::Endpoint,
     fault::{Call, Fault, Service, Verdict},
     meter::{Meter, Snapshot, Units, Usage},
+    policy::Policies,
 };
 use crate::{
     gateway::Sockets,
@@ -76,10 +82,12 @@ pub struct Engine {
     dynamo: dynamo::Dynamo,
     sqs: sqs::Sqs,
     kinesis: kinesis::Kinesis,
+    secrets: secrets::Secrets,
     sockets: Sockets,
     spool: Arc<spool::Spool>,
     signals: Arc<signals::Signals>,
     meter: Meter,
+    policies: Policies,
     fault: RwLock<Option<Arc<dyn Fault>>>,
 }
 
@@ -104,10 +112,12 @@ impl Engine {
             dynamo: dynamo::Dynamo::start(database)?,
             sqs,
             kinesis,
+            secrets: secrets::Secrets::default(),
             sockets: Sockets::default(),
             spool,
             signals,
             meter: Meter::default(),
+            policies: Policies::of(spec),
             fault: RwLock::new(None),
         }))
     }
@@ -118,7 +128,8 @@ impl Engine {
         self.sdk_config_for("")
     }
 
-    /// The same, for a caller that the meter and faults know by `caller`.
+    /// The same, for a caller that the meter and faults know by `caller`. The
+    /// logical id of a function may do what the function's policy allows.
     #[must_use]
     pub fn sdk_config_for(self: &Arc<Self>, caller: &str) -> SdkConfig {
         let credentials = Credentials::new("local", "local", None, None, "devstack");
@@ -132,10 +143,21 @@ impl Engine {
             .build()
     }
 
+    /// Creates a secret or gives it another value.
+    pub fn put_secret(&self, name: &str, value: &str) {
+        self.secrets.put(name, value);
+    }
+
     /// What was called and consumed so far.
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// What functions may do, and which of it they have done so far.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// Installs or removes the fault injector.
@@ -220,7 +242,10 @@ impl Engine {
         self.fault.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn serve(&self, call: &Call<'_>, connection: &str) -> Answer {
+    async fn serve(&self, call: &Call<'_>, connection: Connection<'_>) -> Answer {
+        if let Some(refusal) = self.policies.refusal(call, connection) {
+            return refusal;
+        }
         match call.service {
             Service::DynamoDb => {
                 let outcome = self.dynamo.call(call.operation, call.body).await;
@@ -234,7 +259,8 @@ impl Engine {
             }
             Service::Kinesis => self.kinesis.call(call.operation, call.body),
             Service::Sqs => self.sqs.call(call.operation, call.body).await,
-            Service::Connections => self.sockets.manage(call.operation, connection, call.body),
+            Service::SecretsManager => self.secrets.call(call.operation, call.body),
+            Service::Connections => self.sockets.manage(call.operation, connection.id, call.body),
         }
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::{IMPLICIT_HTTP_API, mapping, props::Props};
+use super::{IMPLICIT_HTTP_API, mapping, policy, props::Props};
 use crate::spec::{Cors, FunctionSpec, HttpRoute, ScheduleSpec, Spec};
 
 /// Function properties that change nothing outside AWS: how the code is built
-/// and deployed, what it may do, and what is recorded about it.
+/// and deployed, and what is recorded about it.
 const AWS_ONLY: &[&str] = &[
     "Architectures",
     "AutoPublishAlias",
@@ -25,9 +25,7 @@ const AWS_ONLY: &[&str] = &[
     "LoggingConfig",
     "PackageType",
     "PermissionsBoundary",
-    "Policies",
     "ProvisionedConcurrencyConfig",
-    "Role",
     "RolePath",
     "Runtime",
     "RuntimeManagementConfig",
@@ -62,11 +60,8 @@ pub(super) fn function(id: &str, props: &mut Props<'_>, spec: &mut Spec) -> Resu
     let timeout = props.number("Timeout", 1..=900)?.unwrap_or(3);
     let memory = props.number("MemorySize", 128..=10_240)?.unwrap_or(128);
     let reserved = props.number("ReservedConcurrentExecutions", 0..=1_000_000)?;
-    if let Some(mut invoke) = props.child("EventInvokeConfig")? {
-        // Lambda's default, which is what the scheduler here does.
-        invoke.only("MaximumRetryAttempts", "2")?;
-        invoke.finish()?;
-    }
+    let on_failure_queue = on_failure_queue(props)?;
+    let policy = policy::read(props)?;
     props.ignore(AWS_ONLY);
     spec.functions.insert(
         id.to_owned(),
@@ -77,6 +72,8 @@ pub(super) fn function(id: &str, props: &mut Props<'_>, spec: &mut Spec) -> Resu
             timeout: Duration::from_secs(timeout.unsigned_abs()),
             memory_mb: u32::try_from(memory)?,
             reserved_concurrency: reserved.map(usize::try_from).transpose()?,
+            policy,
+            on_failure_queue,
         },
     );
     let Some(Value::Object(events)) = props.take("Events")? else { return Ok(()) };
@@ -103,6 +100,26 @@ pub(super) fn function(id: &str, props: &mut Props<'_>, spec: &mut Spec) -> Resu
         event.finish()?;
     }
     Ok(())
+}
+
+/// `EventInvokeConfig`: what becomes of asynchronous invocations that fail.
+fn on_failure_queue(props: &mut Props<'_>) -> Result<Option<String>> {
+    let Some(mut invoke) = props.child("EventInvokeConfig")? else { return Ok(None) };
+    // Lambda's defaults, which are what the scheduler here does.
+    invoke.only("MaximumRetryAttempts", "2")?;
+    invoke.only("MaximumEventAgeInSeconds", "21600")?;
+    let mut queue = None;
+    if let Some(mut destinations) = invoke.child("DestinationConfig")? {
+        if let Some(mut failure) = destinations.child("OnFailure")? {
+            failure.only("Type", "SQS")?;
+            let arn = failure.required_text("Destination")?;
+            queue = arn.rsplit(':').next().map(str::to_owned);
+            failure.finish()?;
+        }
+        destinations.finish()?;
+    }
+    invoke.finish()?;
+    Ok(queue)
 }
 
 fn http_route(function: &str, event: &mut Props<'_>) -> Result<HttpRoute> {

@@ -12,6 +12,7 @@ mod intrinsics;
 mod mapping;
 mod names;
 mod physical;
+mod policy;
 mod props;
 mod sockets;
 #[cfg(test)]
@@ -114,6 +115,7 @@ pub fn parse(text: &str, parameters: &BTreeMap<String, String>, pseudo: &Pseudo)
         }
         props.finish()?;
     }
+    spec.socket_api = sockets.api_id(&resolver);
     spec.socket_routes = sockets.finish(&resolver)?;
     check(&mut spec)?;
     Ok(spec)
@@ -131,6 +133,15 @@ fn check(spec: &mut Spec) -> Result<()> {
         );
     }
     data::order_queues(&mut spec.queues)?;
+    for function in spec.functions.values() {
+        if let Some(queue) = &function.on_failure_queue {
+            ensure!(
+                spec.queues.iter().any(|declared| &declared.name == queue),
+                "{}: there is no queue {queue}",
+                function.logical_id
+            );
+        }
+    }
     mapping::check(spec)
 }
 

@@ -74,6 +74,11 @@ impl Sockets {
         Ok(())
     }
 
+    /// The API's id, as addresses and ARNs have it.
+    pub fn api_id(&self, resolver: &Resolver) -> Option<String> {
+        self.api.as_ref().map(|(id, _)| resolver.pseudo.api_id(id))
+    }
+
     /// Follows every route to its function.
     pub fn finish(self, resolver: &Resolver) -> Result<Vec<SocketRoute>> {
         let mut functions = BTreeMap::new();

@@ -165,7 +165,15 @@ Resources:
       CodeUri: functions/some-thing
       MemorySize: 512
       Environment: {Variables: {B: own, C: own}}
-      Policies: [{Statement: !Ref Nowhere}]
+      Policies:
+        - Version: '2012-10-17'
+          Statement:
+            - {Effect: Allow, Action: 'dynamodb:GetItem', Resource: !GetAtt Table.Arn}
+            - Effect: Allow
+              Action: [sqs:SendMessage]
+              Resource: [!GetAtt Dead.Arn, !GetAtt Able.Arn]
+      EventInvokeConfig:
+        DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}
       Events:
         Get: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: get, Path: '/a/{id}'}}
         Rest: {Type: HttpApi, Properties: {ApiId: !Ref Api}}
@@ -203,6 +211,20 @@ fn reads_functions_with_their_triggers() {
     assert_eq!((function.crate_name.as_str(), function.memory_mb), ("some-thing", 512));
     assert_eq!(function.timeout, Duration::from_secs(10));
     assert_eq!(json!(function.env), json!({"A": "global", "B": "own", "C": "own"}));
+    assert_eq!(function.on_failure_queue.as_deref(), Some("local-Dead"));
+    let policy: Vec<_> = function
+        .policy
+        .iter()
+        .map(|permission| (permission.action.as_str(), permission.resource.as_str()))
+        .collect();
+    assert_eq!(
+        policy,
+        [
+            ("dynamodb:GetItem", pseudo().table_arn("local-Table").as_str()),
+            ("sqs:SendMessage", &pseudo().queue_arn("local-Dead")),
+            ("sqs:SendMessage", &pseudo().queue_arn("local-Able")),
+        ]
+    );
 
     let routes: Vec<_> =
         spec.http_routes.iter().map(|r| (r.method.as_str(), r.path.as_str())).collect();
@@ -264,6 +286,7 @@ Resources:
   F: {Type: AWS::Serverless::Function, Properties: {CodeUri: functions/f}}
 ";
     let spec = read(text).unwrap();
+    assert_eq!(spec.socket_api.as_deref(), Some("api"));
     let [route] = spec.socket_routes.as_slice() else { panic!("one route") };
     assert_eq!((route.route_key.as_str(), route.function.as_str()), ("$connect", "F"));
     assert!(problem(&text.replace("integrations/", "")).contains("route $connect"));
@@ -293,6 +316,14 @@ fn refuses_what_it_would_otherwise_ignore() {
         ),
         ("[\\\"INSERT\\\"]", "\\\"INSERT\\\"", "eventName"),
         ("StartingPosition: LATEST", "Enabled: true", "StartingPosition is missing"),
+        ("{Effect: Allow, Action:", "{Effect: Deny, Action:", "models only Allow"),
+        ("{Effect: Allow, Action:", "{Condition: {}, Effect: Allow, Action:", "Condition"),
+        ("Version: '2012-10-17'\n          Statement", "Statements", "no Statement"),
+        (
+            "OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}}\n      Events",
+            "OnFailure: {Type: SNS, Destination: a}}\n      Events",
+            "SQS",
+        ),
         ("Method: get, Path: '/a/{id}'", "Method: get", "Path and Method"),
         (
             "deadLetterTargetArn: !GetAtt Dead.Arn",
@@ -311,8 +342,7 @@ fn refuses_what_it_would_otherwise_ignore() {
 #[test]
 fn reads_the_products_own_template() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let secrets = [("JwtKeys", "{}"), ("FairnessMasterKey", "a2V5"), ("SocketUrl", "ws://here")];
-    let parameters = secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let parameters = [("SocketUrl".to_owned(), "ws://here".to_owned())].into();
     let spec = load(&root.join("template.yaml"), &parameters, &pseudo()).unwrap();
     assert_eq!(spec.functions["RealtimeTicketFunction"].env["SOCKET_URL"], "ws://here");
     assert_eq!(spec.socket_routes.len(), 3);

@@ -1,4 +1,5 @@
-//! What a stream mapping sends to its on-failure destination.
+//! What is sent to on-failure destinations: of stream mappings, and of functions
+//! that were invoked asynchronously.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use super::{
     ports::Content,
     verdict::Batch,
 };
+use crate::invoke::InvokeError;
 
 /// Why records were given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,4 +63,33 @@ pub(super) fn document(
         });
     }
     document
+}
+
+/// The record of an asynchronous invocation whose every attempt failed. Unlike
+/// that of a mapping it holds the event itself.
+pub(super) fn of_invocation(
+    payload: Value,
+    error: &InvokeError,
+    attempts: usize,
+    function_arn: &str,
+    now: Timestamp,
+    request_id: &str,
+) -> Value {
+    json!({
+        "version": "1.0",
+        "timestamp": iso(now),
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": format!("{function_arn}:$LATEST"),
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": attempts,
+        },
+        "requestPayload": payload,
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": "$LATEST",
+            "functionError": "Unhandled",
+        },
+        "responsePayload": { "errorMessage": error.to_string() },
+    })
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Parts, Stop,
+    Parts, Stop, failure,
     schedule::Schedule,
     state::Activity,
     time::{backoff, later},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Lambda's pauses before the first and second retry of an asynchronous
-/// invocation; after that the event is dropped.
+/// invocation; after that the event goes to the function's failure destination.
 const RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 
 pub(super) struct Scheduler {
@@ -41,6 +41,7 @@ struct Entry {
     spec: ScheduleSpec,
     schedule: Schedule,
     crate_name: String,
+    on_failure_queue: Option<String>,
 }
 
 impl Scheduler {
@@ -51,6 +52,7 @@ impl Scheduler {
                 schedule: schedule.expression.parse().with_context(|| schedule.name.clone())?,
                 spec: schedule.clone(),
                 crate_name: function.map(|f| f.crate_name.clone()).unwrap_or_default(),
+                on_failure_queue: function.and_then(|f| f.on_failure_queue.clone()),
             })
         });
         Ok(Self {
@@ -111,7 +113,10 @@ impl Scheduler {
                 }
                 Err(error) => {
                     tracing::error!(schedule = entry.spec.name, %error, "a scheduled run failed");
-                    let Some(pause) = RETRIES.get(failures) else { break };
+                    let Some(pause) = RETRIES.get(failures) else {
+                        self.give_up(entry, payload, &error).await;
+                        break;
+                    };
                     failures += 1;
                     *pause
                 }
@@ -122,6 +127,22 @@ impl Scheduler {
             }
         }
         self.running(-1);
+    }
+
+    /// Tells the function's failure destination, as Lambda does after the last retry.
+    async fn give_up(&self, entry: &Entry, payload: Value, error: &InvokeError) {
+        let Some(queue) = &entry.on_failure_queue else { return };
+        let document = failure::of_invocation(
+            payload,
+            error,
+            RETRIES.len() + 1,
+            &self.parts.pseudo.function_arn(&entry.spec.function),
+            self.parts.time.now(),
+            &self.parts.request_id(),
+        );
+        if let Err(error) = self.parts.destination.send(queue, document.to_string()).await {
+            tracing::error!(schedule = entry.spec.name, %error, "a failed run is not set aside");
+        }
     }
 
     pub async fn run_now(&self, name: &str) -> Result<Value> {

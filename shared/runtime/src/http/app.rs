@@ -18,9 +18,10 @@ use futures::FutureExt;
 
 use super::{Meta, scope::Scope};
 use crate::{
-    Clock, Deps, Entropy, Error, Problem,
+    Clock, Deps, Entropy, Problem,
     auth::JwtKeys,
     metrics::{self, HttpRequest},
+    secrets::Rotating,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,29 +30,35 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `404` and `405` as problems, panics as `500`, security headers, one log line
 /// and one metrics record per request.
 ///
-/// # Errors
-/// `JWT_KEYS` is set and unusable. A function without it starts, but can serve no
-/// route that needs a [`super::Caller`].
-pub fn app(routes: impl Into<Router>, deps: &Deps) -> Result<Router, Error> {
-    let keys = deps.env.get("JWT_KEYS").map(JwtKeys::from_json).transpose()?;
+/// None of the routes can ask for a [`super::Caller`]; see [`signed_in_app`].
+pub fn app(routes: impl Into<Router>, deps: &Deps) -> Router {
+    wrap(routes.into(), deps, None)
+}
+
+/// The same for routes that know their [`super::Caller`] by an access token that
+/// one of the keys signed.
+pub fn signed_in_app(routes: impl Into<Router>, deps: &Deps, keys: Rotating<JwtKeys>) -> Router {
+    wrap(routes.into(), deps, Some(keys))
+}
+
+fn wrap(routes: Router, deps: &Deps, keys: Option<Rotating<JwtKeys>>) -> Router {
     let shared = Shared {
         clock: deps.clock.clone(),
         entropy: deps.entropy.clone(),
-        keys: keys.map(Arc::new),
+        keys,
         stage: deps.env.get("STAGE").unwrap_or("dev").into(),
     };
-    Ok(routes
-        .into()
+    routes
         .fallback(|| async { Problem::new(Code::NotFound) })
         .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed) })
-        .layer(middleware::from_fn_with_state(shared, around)))
+        .layer(middleware::from_fn_with_state(shared, around))
 }
 
 #[derive(Clone)]
 struct Shared {
     clock: Clock,
     entropy: Entropy,
-    keys: Option<Arc<JwtKeys>>,
+    keys: Option<Rotating<JwtKeys>>,
     stage: Arc<str>,
 }
 

@@ -31,7 +31,7 @@ pub struct Caller {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("environment variable JWT_KEYS is not set, but a route needs to know its caller")]
+#[error("a route needs to know its caller, but is not in a signed_in_app")]
 struct NoKeys;
 
 impl Caller {
@@ -43,15 +43,15 @@ impl Caller {
         if self.role >= role { Ok(()) } else { Err(Problem::new(Code::Forbidden)) }
     }
 
-    fn from_parts(parts: &Parts, authorization: &str) -> Result<Self, Problem> {
+    async fn from_parts(parts: &Parts, authorization: &str) -> Result<Self, Problem> {
         let scope: &Arc<Scope> = Scope::of(parts)?;
-        let keys = scope.keys.as_deref().ok_or_else(|| Problem::internal(NoKeys))?;
+        let keys = scope.keys.as_ref().ok_or_else(|| Problem::internal(NoKeys))?;
         let (scheme, token) =
             authorization.split_once(' ').ok_or_else(|| Problem::new(Code::Unauthenticated))?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::new(Code::Unauthenticated));
         }
-        let claims = keys.verify(token.trim(), scope.meta.now)?;
+        let claims = keys.current().await?.verify(token.trim(), scope.meta.now)?;
         let caller = Self::try_from(claims)?;
         // Set once: a second extraction in the same request finds the same caller.
         let _ = scope.player.set(caller.player);
@@ -80,7 +80,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        Self::from_parts(parts, header.ok_or_else(|| Problem::new(Code::Unauthenticated))?)
+        let header = header.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
+        Self::from_parts(parts, header).await
     }
 }
 

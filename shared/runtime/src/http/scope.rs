@@ -7,13 +7,13 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use super::Meta;
-use crate::{Problem, auth::JwtKeys};
+use crate::{Problem, auth::JwtKeys, secrets::Rotating};
 
 /// One per request, in its extensions.
 pub(super) struct Scope {
     pub meta: Meta,
-    /// `None` in functions that were given no `JWT_KEYS`.
-    pub keys: Option<Arc<JwtKeys>>,
+    /// `None` in functions that know no callers.
+    pub keys: Option<Rotating<JwtKeys>>,
     /// Set when the caller is known, for the log.
     pub player: OnceLock<Uuid>,
 }

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use axum::{
     Router,
     body::Body,
@@ -26,12 +24,12 @@ const KEYS: &str = r#"{"active":"k1","keys":[{"kid":"k1","alg":"HS256",
     "secret":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}"#;
 
 fn deps() -> Deps {
-    Deps {
-        env: [("JWT_KEYS".to_owned(), KEYS.to_owned())].into_iter().collect::<Env>(),
-        clock: Clock::new(|| Timestamp::from_second(1_800_000_000).unwrap()),
-        entropy: Entropy::new(|bytes| bytes.fill(9)),
-        aws: aws_config::SdkConfig::builder().build(),
-    }
+    Deps::new(
+        [("JWT_KEYS_SECRET".to_owned(), "keys".to_owned())].into_iter().collect::<Env>(),
+        Clock::new(|| Timestamp::from_second(1_800_000_000).unwrap()),
+        Entropy::new(|bytes| bytes.fill(9)),
+    )
+    .with_secrets([("keys", KEYS)])
 }
 
 fn bearer(role: Role) -> String {
@@ -98,7 +96,9 @@ impl Answer {
 }
 
 async fn send(request: Request<Body>) -> Answer {
-    let response = app(routes(), &deps()).unwrap().oneshot(request).await.unwrap();
+    let deps = deps();
+    let router = signed_in_app(routes(), &deps, deps.jwt_keys().unwrap());
+    let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     Answer {
@@ -395,17 +395,27 @@ async fn queries_are_checked_too() {
 }
 
 #[tokio::test]
-async fn a_function_without_keys_serves_what_needs_no_caller() {
-    let keyless = Deps { env: Env::default(), ..deps() };
-    let router = Arc::new(app(routes(), &keyless).unwrap());
+async fn an_app_without_keys_serves_what_needs_no_caller() {
+    let router = app(routes(), &deps());
     let ask = async |path: &str| {
         let mut request = Request::get(path);
         request = request.header("authorization", bearer(Role::Admin));
-        (*router).clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
     };
     assert_eq!(ask("/meta").await, 200);
     assert_eq!(ask("/staff").await, 500);
-    let broken =
-        Deps { env: [("JWT_KEYS".to_owned(), "{}".to_owned())].into_iter().collect(), ..deps() };
-    assert!(app(routes(), &broken).is_err());
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_had_are_a_503_for_callers_only() {
+    let keyless = deps().with_secrets([("other", KEYS)]);
+    let router = signed_in_app(routes(), &keyless, keyless.jwt_keys().unwrap());
+    let ask = async |path: &str| {
+        let request = Request::get(path).header("authorization", bearer(Role::Admin));
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    assert_eq!(ask("/meta").await.status(), 200);
+    let answer = ask("/staff").await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
 }

@@ -59,3 +59,9 @@ impl From<store::Error> for Problem {
         }
     }
 }
+
+impl From<crate::secrets::SecretError> for Problem {
+    fn from(error: crate::secrets::SecretError) -> Self {
+        Self::unavailable(error)
+    }
+}

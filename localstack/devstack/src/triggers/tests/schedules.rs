@@ -59,15 +59,37 @@ async fn a_failed_run_is_retried_twice() {
 }
 
 #[tokio::test]
+async fn what_fails_three_times_is_set_aside_whole() {
+    let bench = Bench::new(&[]);
+    let function = FunctionSpec {
+        logical_id: "RepairFunction".into(),
+        on_failure_queue: Some("failures".into()),
+        ..FunctionSpec::default()
+    };
+    let spec = Spec {
+        functions: [("RepairFunction".to_owned(), function)].into(),
+        schedules: vec![nightly()],
+        ..Spec::default()
+    };
+    let triggers = bench.start_spec(spec, script([boom(), boom(), boom()])).await;
+    let calls = calls(&bench, 4).await;
+    let sent = bench.failures.0.lock().unwrap().clone();
+    let [(queue, document)] = sent.as_slice() else { panic!("one document: {sent:?}") };
+    assert_eq!(queue, "failures");
+    assert_eq!(document["requestPayload"], calls[0]);
+    assert_eq!(document["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(document["requestContext"]["approximateInvokeCount"], 3);
+    assert_eq!(document["responsePayload"]["errorMessage"], "Boom: no");
+    triggers.shutdown().await;
+}
+
+#[tokio::test]
 async fn runs_now_by_any_of_its_names() {
     let bench = Bench::new(&[]);
     let function = FunctionSpec {
         logical_id: "RepairFunction".into(),
         crate_name: "streak-repair".into(),
-        env: Default::default(),
-        timeout: Default::default(),
-        memory_mb: 128,
-        reserved_concurrency: None,
+        ..FunctionSpec::default()
     };
     let spec = Spec {
         functions: [("RepairFunction".to_owned(), function)].into(),

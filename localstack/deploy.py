@@ -1,0 +1,179 @@
+"""Deploys template.yaml with the binaries of `cargo xtask build` to an emulator.
+
+    .local/venv-lint/bin/python localstack/deploy.py --endpoint http://localhost:4566
+
+makes the stage's secrets, packages and deploys with SAM CLI, and writes what it
+deployed into a file. It is the dev stage of samconfig.toml; `--parameter NAME=VALUE`
+adds to it. Nothing here knows which emulator it talks to.
+"""
+
+import argparse
+import base64
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import boto3
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOTSTRAPS = ROOT / "target/lambda"
+STACK, STAGE, REGION, BUCKET = "casino-club-dev", "dev", "ap-northeast-2", "casino-club-artifacts"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def fresh_secrets() -> dict[str, str]:
+    """What template.yaml expects to be there, by what follows casino-club/<stage>/."""
+
+    def key() -> str:
+        return base64.b64encode(secrets.token_bytes(32)).decode()
+
+    signing = {"active": "k1", "keys": [{"kid": "k1", "alg": "HS256", "secret": key()}]}
+    return {
+        "jwt-keys": json.dumps(signing),
+        "fairness-master-key": key(),
+        "clickhouse": json.dumps({"username": "default", "password": ""}),
+    }
+
+
+def put_secrets(session: boto3.Session) -> None:
+    """Those that are not there yet."""
+    manager = session.client("secretsmanager")
+    for name, value in fresh_secrets().items():
+        try:
+            manager.create_secret(Name=f"casino-club/{STAGE}/{name}", SecretString=value)
+        except manager.exceptions.ResourceExistsException:
+            pass
+
+
+def put_bucket(session: boto3.Session) -> None:
+    s3 = session.client("s3")
+    try:
+        s3.create_bucket(
+            Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+    except (s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
+        pass
+
+
+def parameters(given: list[str]) -> dict[str, str]:
+    """The dev stage's, for the architecture that was built, and those given."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    declared = config[STAGE]["deploy"]["parameters"]["parameter_overrides"]
+    architecture = (BOOTSTRAPS / "architecture").read_text().strip()
+    # What refers to a service of AWS's stays at its default.
+    declared = [pair for pair in declared if "{{resolve:" not in pair]
+    pairs = [*declared, f"Architecture={architecture}", *given]
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def capabilities() -> list[str]:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    return config[STAGE]["deploy"]["parameters"]["capabilities"].split()
+
+
+def sam(*arguments: str) -> None:
+    # SAM CLI beside this interpreter.
+    command = [str(Path(sys.executable).parent / "sam"), *arguments, "--region", REGION]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        # Of a failed deployment, what failed; else everything.
+        lines = done.stdout.splitlines()
+        say("\n".join([line for line in lines if "_FAILED" in line] or lines))
+        sys.exit(f"sam {arguments[0]} failed")
+
+
+def package(work: Path) -> Path:
+    """The template with every `CodeUri` replaced by the address of its zip."""
+    # SAM CLI takes folders of binaries where the template has folders of sources.
+    text = (ROOT / "template.yaml").read_text()
+    text = text.replace('AllowOrigins: !Split [",", !Ref AllowedOrigins]', 'AllowOrigins: [!Select [0, !Split [",", !Ref AllowedOrigins]], !Select [1, !Split [",", !Sub "${AllowedOrigins},${AllowedOrigins}"]]]')  # TEMP
+    source, packaged = work / "template.yaml", work / "packaged.yaml"
+    source.write_text(text.replace("CodeUri: functions/", f"CodeUri: {BOOTSTRAPS}/"))
+    sam(
+        "package",
+        *("--template-file", str(source), "--output-template-file", str(packaged)),
+        *("--s3-bucket", BUCKET, "--no-progressbar"),
+    )
+    return packaged
+
+
+def deploy(packaged: Path, values: dict[str, str]) -> None:
+    sam(
+        "deploy",
+        *("--template-file", str(packaged), "--stack-name", STACK, "--s3-bucket", BUCKET),
+        *("--capabilities", *capabilities(), "--no-progressbar", "--no-fail-on-empty-changeset"),
+        *("--parameter-overrides", *(f"{name}={value}" for name, value in values.items())),
+    )
+
+
+def resources(session: boto3.Session) -> dict[str, tuple[str, str]]:
+    """Type and physical id by logical id."""
+    described = session.client("cloudformation").describe_stack_resources(StackName=STACK)
+    return {
+        found["LogicalResourceId"]: (found["ResourceType"], found["PhysicalResourceId"])
+        for found in described["StackResources"]
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--endpoint", required=True, help="http://host:port of all services")
+    parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--work", type=Path, default=ROOT / ".local/deployed")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        AWS_ENDPOINT_URL=args.endpoint,
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION=REGION,
+        AWS_EC2_METADATA_DISABLED="true",
+        SAM_CLI_TELEMETRY="0",
+    )
+    session = boto3.Session(region_name=REGION)
+    account = session.client("sts").get_caller_identity()["Account"]
+    put_secrets(session)
+    put_bucket(session)
+    values = parameters(args.parameter)
+    say("packaging")
+    packaged = package(args.work)
+    say("deploying")
+    deploy(packaged, values)
+    found = resources(session)
+    deployment = {
+        "endpoint": args.endpoint,
+        "region": REGION,
+        "account": account,
+        "stack": STACK,
+        "parameters": values,
+        "functions": {
+            logical: name
+            for logical, (kind, name) in found.items()
+            if kind == "AWS::Lambda::Function"
+        },
+    }
+    if {"HttpApi", "SocketApi"} <= found.keys():
+        # An emulator's APIs are not where AWS's would be, and only now have ids.
+        host = args.endpoint.split("://", 1)[1]
+        address = f"://{host}/_aws/execute-api/"
+        socket = f"{address}{found['SocketApi'][1]}/realtime"
+        values.update(SocketUrl=f"ws{socket}", SocketEndpoint=f"http{socket}")
+        say("deploying again, with the address of the socket")
+        deploy(packaged, values)
+        deployment["base_url"] = f"http{address}{found['HttpApi'][1]}/$default"
+        deployment["socket_url"] = values["SocketUrl"]
+    else:
+        say("this emulator has made no APIs; its functions can be invoked one by one")
+    (args.work / "deployment.json").write_text(json.dumps(deployment, indent=2) + "\n")
+    say(f"written: {args.work / 'deployment.json'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+//! One execution environment: a process and its Runtime API.
+
+use std::{io, process::ExitStatus, time::Duration};
+
+use bytes::Bytes;
+use tokio::{process::Child, time::timeout};
+
+use super::{
+    launch::Launch,
+    logs,
+    outcome::Failure,
+    runtime_api::{Invocation, RuntimeApi, Said},
+};
+use crate::engine::{fresh_id, now};
+
+/// How long Lambda lets an environment initialise.
+const INIT: Duration = Duration::from_secs(10);
+
+/// A running execution environment: one invocation at a time. The process ends
+/// when this is dropped.
+#[derive(Debug)]
+pub struct Instance {
+    child: Child,
+    api: RuntimeApi,
+    arn: String,
+    timeout: Duration,
+}
+
+impl Instance {
+    /// Starts the process; it initialises while this returns.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn spawn(launch: &Launch) -> io::Result<Self> {
+        let api = RuntimeApi::start().await?;
+        let mut child = launch.command(&api.address.to_string()).spawn()?;
+        logs::forward(&launch.name, &mut child);
+        Ok(Self { child, api, arn: launch.arn(), timeout: launch.timeout })
+    }
+
+    /// Starts the process and waits until it has initialised.
+    ///
+    /// # Errors
+    /// It cannot be started, fails, ends, or takes longer than 10 s.
+    pub async fn start(launch: &Launch) -> Result<Self, Failure> {
+        let mut instance = Self::spawn(launch).await.map_err(|error| Failure::Start {
+            request_id: fresh_id().to_string(),
+            reason: format!("{}: {error}", launch.bootstrap.display()),
+        })?;
+        let initialised = timeout(INIT, instance.initialised()).await;
+        initialised.unwrap_or_else(|_| Err(timed_out(fresh_id().to_string(), INIT)))?;
+        Ok(instance)
+    }
+
+    async fn initialised(&mut self) -> Result<(), Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                said = self.api.said() => match said {
+                    Said::Next => return Ok(()),
+                    Said::InitError { kind, body } => return Err(Failure::Init { kind, body }),
+                    Said::Response(_) | Said::Error { .. } => {}
+                },
+                status = self.child.wait() => return Err(exit(fresh_id().to_string(), status)),
+            }
+        }
+    }
+
+    /// Invokes the function with an event and returns its answer, byte for byte.
+    ///
+    /// # Errors
+    /// The function reported a failure, ended, or took longer than it may; in the
+    /// last case it is killed.
+    pub async fn invoke(&mut self, payload: Bytes) -> Result<Bytes, Failure> {
+        let request_id = fresh_id().to_string();
+        let allowed = i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX);
+        let trace = fresh_id().simple().to_string();
+        let invocation = Invocation {
+            request_id: request_id.clone(),
+            deadline_ms: now().as_millisecond().saturating_add(allowed),
+            function_arn: self.arn.clone(),
+            trace_id: format!(
+                "Root=1-{:08x}-{};Parent={};Sampled=0",
+                now().as_second(),
+                &trace[8..],
+                &trace[..16]
+            ),
+            payload,
+        };
+        self.api.offer(invocation).await;
+        if let Ok(answer) = timeout(self.timeout, self.answer(&request_id)).await {
+            return answer;
+        }
+        // It may be gone already, which is as good.
+        let _ = self.child.kill().await;
+        Err(timed_out(request_id, self.timeout))
+    }
+
+    async fn answer(&mut self, request_id: &str) -> Result<Bytes, Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                said = self.api.said() => match said {
+                    Said::Next => {}
+                    Said::Response(body) => return Ok(body),
+                    Said::Error { kind, body } => return Err(Failure::Reported { kind, body }),
+                    Said::InitError { kind, body } => return Err(Failure::Init { kind, body }),
+                },
+                status = self.child.wait() => return Err(exit(request_id.to_owned(), status)),
+            }
+        }
+    }
+
+    /// Ends the process and waits until it is gone.
+    pub async fn end(mut self) {
+        // It may be gone already, which is as good.
+        let _ = self.child.kill().await;
+    }
+
+    /// Whether the process still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The process's id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+}
+
+fn exit(request_id: String, status: io::Result<ExitStatus>) -> Failure {
+    match status {
+        Ok(status) => Failure::Exit { request_id, status },
+        Err(error) => Failure::Start { request_id, reason: error.to_string() },
+    }
+}
+
+const fn timed_out(request_id: String, after: Duration) -> Failure {
+    Failure::TimedOut { request_id, seconds: after.as_secs() }
+}

@@ -1,0 +1,245 @@
+//! What functions may do is what they do: nothing is missing from a policy, and
+//! nothing in it is never used.
+//!
+//! Two proofs, each of what the other cannot see. The local stack enforces the
+//! policies, so one run of everything shows what is granted in vain, and every
+//! other test what is missing. The binaries that are shipped name every
+//! operation they can call, on paths that no test takes, too.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use devstack::{Options, Stack, spec::Spec};
+use domain::PlayerId;
+use serde_json::json;
+use tests::{Api, DEADLINE, Hands, PASSWORD, Player, eventually, signup_body, stack_with};
+
+use crate::snapshot;
+
+const NOON: &str = "2026-12-01T12:00:00Z";
+/// After a day on which nobody claimed.
+const TWO_NIGHTS_LATER: &str = "2026-12-03T00:05:00Z";
+
+/// Where `cargo xtask build` puts `<name>/bootstrap`.
+const BINARIES: &str = "target/lambda";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_permission_is_granted_in_vain() {
+    let hands = Hands::at(NOON);
+    let stack = stack_with(hands.options()).await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    http(&player).await;
+    sockets(&stack, &player).await;
+    poison(&stack).await;
+    hands.set(TWO_NIGHTS_LATER);
+    let report = stack.run_now("streak-repair").await.expect("the repair runs");
+    assert_eq!(report["streaks_broken"], 1);
+    stack.settled(DEADLINE).await.expect("settles");
+    // It only runs with a ClickHouse; that none answers here does not matter.
+    let loading =
+        Options { clickhouse_url: Some("http://127.0.0.1:9".into()), ..Options::default() };
+    let loading = stack_with(loading).await;
+
+    let mut unused = stack.engine().policies().unused();
+    let loader = loading.engine().policies().unused().remove("OlapLoadFunction");
+    unused.remove("OlapLoadFunction");
+    unused.extend(loader.map(|unused| ("OlapLoadFunction".to_owned(), unused)));
+    assert!(unused.is_empty(), "granted and never needed: {unused:#?}");
+}
+
+/// Every function behind the HTTP API, first answers and replays.
+async fn http(player: &Player) {
+    let api = &player.api;
+    for path in [
+        "/health",
+        "/api/auth/me",
+        "/api/users/stats",
+        "/api/dashboard",
+        "/api/streak/status",
+        "/api/streak/history",
+        "/api/games/fairness",
+    ] {
+        api.get(path).await.ok();
+    }
+    let log_in = json!({ "site_id": player.site_id, "password": PASSWORD });
+    for _ in ["first", "replayed"] {
+        api.post("/api/auth/signup", &signup_body("grants", "grants"))
+            .key("signup")
+            .send()
+            .await
+            .ok();
+        api.post("/api/auth/login", &log_in).key("login").send().await.ok();
+        player.claim().await.ok();
+        player.spin(1, "spin").send().await.ok();
+        player.buy("neon_frame", 1, "buy").send().await.ok();
+        let seed = json!({ "client_seed": "mine" });
+        api.post("/api/games/fairness/rotate", &seed).key("rotate").send().await.ok();
+    }
+}
+
+/// A socket's whole life, and sockets that are gone without a word.
+async fn sockets(stack: &Stack, player: &Player) {
+    let id: PlayerId = player.id.parse().expect("an id");
+    let store = stack.store("test");
+    let mut socket = player.socket().await;
+    socket.until("initial_state").await;
+    socket.send(&json!({ "action": "sync", "last_seq": 0 })).await;
+    socket.until("stats_update").await;
+    socket.close().await;
+    let connections = || async { store.connections(id).await.expect("connections").len() };
+    eventually("the socket is forgotten", || async { connections().await == 0 }).await;
+    stack.settled(DEADLINE).await.expect("settles");
+
+    let gone = "Z29uZQ==";
+    let now = NOON.parse().expect("an instant");
+    store.connect(id, gone, now).await.expect("a connection");
+    let ping = json!({
+        "requestContext": {
+            "connectionId": gone, "routeKey": "$default", "connectedAt": 0,
+            "requestTimeEpoch": 0, "identity": {},
+        },
+        "body": json!({ "action": "ping" }).to_string(),
+        "isBase64Encoded": false,
+    });
+    stack.invoke("SocketMessageFunction", ping).await.expect("an answer");
+    assert_eq!(connections().await, 0, "a ping finds out who is gone");
+    store.connect(id, gone, now).await.expect("a connection");
+    store.greeted(id, gone, 0).await.expect("is greeted");
+    player.spin(1, "unheard").send().await.ok();
+    eventually("a frame finds out who is gone", || async { connections().await == 0 }).await;
+}
+
+/// An entry that is none.
+async fn poison(stack: &Stack) {
+    let put = json!({ "TableName": stack.spec().tables[0].name, "Item": {
+        "pk": { "S": "PLAYER#nobody" }, "sk": { "S": "ENTRY#1" }, "entity": { "S": "entry" },
+    }});
+    let put = serde_json::from_value(put).expect("a request");
+    stack.engine().with_database(move |database| database.put_item(put)).await.expect("is put");
+    stack.settled(DEADLINE).await.expect("settles");
+}
+
+#[test]
+fn every_operation_in_a_binary_is_granted_and_every_grant_is_in_the_binary() {
+    let mut wrong = Vec::new();
+    for (id, function) in &spec().functions {
+        let linked = operations(&function.crate_name);
+        let needed: BTreeSet<_> = linked.iter().map(|operation| action(operation)).collect();
+        let granted: BTreeSet<_> =
+            function.policy.iter().map(|permission| permission.action.clone()).collect();
+        if needed != granted {
+            let missing: Vec<_> = needed.difference(&granted).collect();
+            let idle: Vec<_> = granted.difference(&needed).collect();
+            wrong.push(format!("{id}: not granted: {missing:?}; not in the binary: {idle:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn spec() -> Spec {
+    let parameters = devstack::parameters::of_dev_stage().expect("samconfig.toml reads");
+    let pseudo = devstack::template::Pseudo::default();
+    devstack::template::load(&snapshot::path("template.yaml"), &parameters, &pseudo)
+        .expect("template.yaml reads")
+}
+
+/// The IAM action that an operation needs.
+fn action(operation: &str) -> String {
+    match operation {
+        // Whatever is in a transaction is needed; the store's are puts alone, and
+        // the local stack asks for each item's own action.
+        "dynamodb:TransactWriteItems" => "dynamodb:PutItem".to_owned(),
+        _ if operation.starts_with("apigatewaymanagement:") => {
+            "execute-api:ManageConnections".to_owned()
+        }
+        _ if operation.starts_with("sqs:") => {
+            operation.strip_suffix("Batch").unwrap_or(operation).to_owned()
+        }
+        _ => operation.to_owned(),
+    }
+}
+
+/// The services' names in `X-Amz-Target`.
+const TARGETS: [(&str, &str); 4] = [
+    ("dynamodb", "DynamoDB_20120810."),
+    ("kinesis", "Kinesis_20131202."),
+    ("secretsmanager", "secretsmanager."),
+    ("sqs", "AmazonSQS."),
+];
+
+/// The operations that a function's binary can call: `dynamodb:GetItem`.
+///
+/// The linker keeps an operation's code if and only if something can reach it, and
+/// with the code its strings, stripped or not. The path of its error type is the
+/// surest of them. The header that names the operation serves as a check: where it
+/// is there (the compiler may make it of numbers), the path must be, too.
+fn operations(name: &str) -> BTreeSet<String> {
+    let path = snapshot::path(BINARIES).join(name).join("bootstrap");
+    let binary = fs::read(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; `cargo xtask build` makes it", path.display())
+    });
+    let text = String::from_utf8_lossy(&binary);
+    let found: BTreeSet<_> = after(&text, "aws_sdk_").filter_map(operation_of_path).collect();
+    for (service, target) in TARGETS {
+        for rest in after(&text, target).filter(|rest| rest.starts_with(char::is_uppercase)) {
+            // What follows in memory follows without a gap.
+            let known = found.iter().any(|operation| {
+                let (of, operation) = operation.split_once(':').expect("service:operation");
+                of == service && rest.starts_with(operation)
+            });
+            let seen: String = rest.chars().take(40).collect();
+            assert!(known, "{name} sends {target}{seen}…, whose code is not found");
+        }
+    }
+    found
+}
+
+/// From what follows `aws_sdk_` in `aws_sdk_dynamodb::operation::get_item::GetItemError`.
+fn operation_of_path(rest: &str) -> Option<String> {
+    let mut parts = rest.splitn(4, "::");
+    let (service, "operation", operation, _) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?)
+    else {
+        return None;
+    };
+    // Other strings with these words in them go on with other characters.
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    if !is_name(service) || !is_name(operation) {
+        return None;
+    }
+    let word = |word: &str| {
+        let (first, others) = word.split_at_checked(1).unwrap_or_default();
+        first.to_uppercase() + others
+    };
+    Some(format!("{service}:{}", operation.split('_').map(word).collect::<String>()))
+}
+
+/// What follows each occurrence of a text.
+fn after<'t>(text: &'t str, what: &'t str) -> impl Iterator<Item = &'t str> {
+    text.match_indices(what).map(move |(start, _)| &text[start + what.len()..])
+}
+
+/// What a policy lacks is refused here as there, and the answer says so.
+#[tokio::test]
+async fn a_function_that_lacks_a_permission_fails() {
+    let stack = stack_with(Options::default()).await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    let id: PlayerId = player.id.parse().expect("an id");
+    let before = stack.engine().meter().snapshot();
+    let allowed = stack.store("DashboardReadFunction").player(id).await;
+    assert!(allowed.is_ok(), "{allowed:?}");
+    let refused = stack.store("DashboardReadFunction").open(id).await.expect_err("is refused");
+    let causes: Vec<_> =
+        std::iter::successors(Some(&refused as &(dyn std::error::Error + 'static)), |error| {
+            error.source()
+        })
+        .map(|error| format!("{error:?}"))
+        .collect();
+    assert!(causes.concat().contains("not authorized to perform: dynamodb:Query"), "{causes:#?}");
+    let used = stack.engine().meter().since(&before).of("DashboardReadFunction");
+    let once = |action: &str| (action.to_owned(), 1);
+    let calls = BTreeMap::from([once("dynamodb:GetItem"), once("dynamodb:Query")]);
+    assert_eq!(used.calls, calls, "what is refused is not tried again");
+}

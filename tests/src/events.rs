@@ -1,0 +1,193 @@
+//! Events as AWS sends them, from `tests/lambda/events/<function>/<case>.json`.
+//!
+//! The files are whole events. What depends on the stack stands in them as
+//! `{{name}}`: a token, a player, an entry of their journal, or `{{unique}}`, which
+//! is another word each time.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use devstack::Stack;
+use runtime::{
+    Clock,
+    push::{Body, Message},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{Api, Player};
+
+/// The events of one stack: about a player who has a socket open, and about the
+/// journal of another who has signed up and spun once.
+pub struct Events<'a> {
+    stack: &'a Stack,
+    api: Api,
+    pub player: Player,
+    /// Whose journal it is.
+    pub other: Player,
+    /// Of the open socket.
+    pub connection_id: String,
+    values: Map<String, Value>,
+}
+
+impl<'a> Events<'a> {
+    /// Prepares both players.
+    ///
+    /// # Errors
+    /// The journal does not hold what was just written.
+    ///
+    /// # Panics
+    /// When the API refuses a player.
+    pub async fn prepare(stack: &'a Stack) -> Result<Self> {
+        let api = Api::new(&stack.base_url);
+        let player = Player::sign_up(&api).await;
+        let other = Player::sign_up(&api).await;
+        other.spin(1, "the-first-round").send().await.ok();
+        let mut values = Map::new();
+        let mut known = |name: &str, value: &str| values.insert(name.to_owned(), json!(value));
+        known("player", &player.id);
+        known("site_id", &player.site_id);
+        known("token", player.api.token().unwrap_or_default());
+        let entries = stack.store("test").entries_after(other.id.parse()?, 0, 2).await?;
+        for entry in &entries {
+            let envelope = serde_json::to_vec(&domain::envelope(entry))?;
+            let name = format!("envelope_{}_base64", entry.seq);
+            known(&name, &BASE64_STANDARD.encode(envelope));
+        }
+        // Newer than any state, so that no socket takes it for known.
+        let frame = json!({ "type": "profile_update", "seq": 1_000_000, "user_id": player.id,
+            "timestamp": "2026-11-21T04:30:08Z", "data": { "changes": { "gold_balance": 1 } } });
+        let message = Message { player: player.id.parse()?, body: Body::Frames(vec![frame]) };
+        known("push_message_json", &serde_json::to_string(&message)?);
+        for seq in 1..=entries.len() {
+            let item = entry(stack, &other, seq).await?;
+            let keys = json!({ "pk": item["pk"], "sk": item["sk"] });
+            values.insert(format!("entry_{seq}"), item);
+            values.insert(format!("entry_{seq}_keys"), keys);
+        }
+        let connection_id = open_socket(stack, &player).await?;
+        Ok(Self { stack, api, player, other, connection_id, values })
+    }
+
+    /// The cases of a function, by its crate.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn cases(function: &str) -> Result<Vec<String>> {
+        let directory = directory().join(function);
+        let files = directory.read_dir().with_context(|| {
+            format!("{function} has no event: put one into {}", directory.display())
+        })?;
+        let mut cases = Vec::new();
+        for file in files {
+            let path = file?.path();
+            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            cases.push(name.to_owned());
+        }
+        cases.sort();
+        ensure!(cases.iter().any(|case| case == "typical"), "{function} has no typical event");
+        Ok(cases)
+    }
+
+    /// An event, for one invocation.
+    ///
+    /// # Errors
+    /// There is no such file, or it is not JSON, or it names what nobody knows.
+    pub async fn event(&self, function: &str, case: &str) -> Result<Value> {
+        static UNIQUE: AtomicU64 = AtomicU64::new(1);
+        let path = directory().join(function).join(case).with_extension("json");
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let mut fresh = BTreeMap::new();
+        let number = UNIQUE.fetch_add(1, Ordering::Relaxed);
+        let unique = format!("{:x}x{number:x}", std::process::id());
+        fresh.insert("unique", Value::String(unique.clone()));
+        if text.contains("{{fresh_token}}") {
+            let player = Player::sign_up(&self.api).await;
+            fresh.insert("fresh_token", json!(player.api.token()));
+        }
+        if text.contains("{{ticket}}") {
+            fresh.insert("ticket", Value::String(self.player.ticket().await.1));
+        }
+        if text.contains("{{connection_id}}") {
+            let id = if function == "socket-disconnect" {
+                let (id, now) = (format!("d{unique}="), Clock::system().now());
+                let player = self.player.id.parse()?;
+                self.stack.store("test").connect(player, &id, now).await?;
+                id
+            } else {
+                self.connection_id.clone()
+            };
+            fresh.insert("connection_id", Value::String(id));
+        }
+        if function == "projections" {
+            self.forget_view().await?;
+        }
+        let mut event = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let value = |name: &str| fresh.get(name).or_else(|| self.values.get(name)).cloned();
+        fill(&mut event, &value).with_context(|| path.display().to_string())?;
+        Ok(event)
+    }
+
+    /// Makes the events of the journal news again for who keeps the statistics.
+    async fn forget_view(&self) -> Result<()> {
+        let table = self.stack.spec().tables.first().context("a table")?.name.clone();
+        let key = json!({ "pk": { "S": format!("PLAYER#{}", self.other.id) }, "sk": { "S": "VIEW#stats" } });
+        let request = serde_json::from_value(json!({ "TableName": table, "Key": key }))?;
+        let done = self.stack.engine().with_database(move |database| database.delete_item(request));
+        done.await.map(drop).map_err(|error| anyhow::anyhow!("{error}"))
+    }
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("lambda/events")
+}
+
+/// Puts values in place of their names, in every text of `event`.
+fn fill(event: &mut Value, value: &impl Fn(&str) -> Option<Value>) -> Result<()> {
+    match event {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| fill(item, value)),
+        Value::Object(members) => members.values_mut().try_for_each(|item| fill(item, value)),
+        Value::String(text) => {
+            while let Some((before, rest)) = text.split_once("{{") {
+                let (name, after) = rest.split_once("}}").context("{{ without }}")?;
+                let value = value(name).with_context(|| format!("nobody knows {name}"))?;
+                let Value::String(inner) = &value else {
+                    *event = value;
+                    return Ok(());
+                };
+                *text = format!("{before}{inner}{after}");
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An item of the player's journal, as DynamoDB writes it.
+async fn entry(stack: &Stack, player: &Player, seq: usize) -> Result<Value> {
+    let table = stack.spec().tables.first().context("a table")?.name.clone();
+    let (pk, sk) = (format!("PLAYER#{}", player.id), format!("ENTRY#{seq:016}"));
+    let request = json!({ "TableName": table, "Key": { "pk": { "S": pk }, "sk": { "S": sk } } });
+    let request = serde_json::from_value(request)?;
+    let found = stack.engine().with_database(move |database| database.get_item(request)).await;
+    let found = found.map_err(|error| anyhow::anyhow!("{error}"))?;
+    let item = serde_json::to_value(found)?["Item"].take();
+    ensure!(item.is_object(), "entry {seq} is not in the table");
+    Ok(item)
+}
+
+/// Opens the player's socket and reads what comes for as long as it is open; its
+/// connection id. The socket counts as greeted, whether or not triggers run.
+async fn open_socket(stack: &Stack, player: &Player) -> Result<String> {
+    let mut socket = player.socket().await;
+    tokio::spawn(async move { while socket.next_or_end().await.is_some() {} });
+    let (store, id) = (stack.store("test"), player.id.parse()?);
+    let connections = store.connections(id).await?;
+    let connection = connections.first().context("the socket is open")?;
+    store.greeted(id, &connection.connection_id, 0).await?;
+    Ok(connection.connection_id.clone())
+}
