@@ -62,55 +62,63 @@ def put_bucket(session: boto3.Session) -> None:
         pass
 
 
+def declared(key: str):
+    """What samconfig.toml says of the dev stage's deployment."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    return config[STAGE]["deploy"]["parameters"][key]
+
+
 def parameters(given: list[str]) -> dict[str, str]:
     """The dev stage's, for the architecture that was built, and those given."""
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    declared = config[STAGE]["deploy"]["parameters"]["parameter_overrides"]
     architecture = (BOOTSTRAPS / "architecture").read_text().strip()
     # What refers to a service of AWS's stays at its default.
-    declared = [pair for pair in declared if "{{resolve:" not in pair]
-    pairs = [*declared, f"Architecture={architecture}", *given]
+    own = [pair for pair in declared("parameter_overrides") if "{{resolve:" not in pair]
+    pairs = [*own, f"Architecture={architecture}", *given]
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def capabilities() -> list[str]:
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    return config[STAGE]["deploy"]["parameters"]["capabilities"].split()
-
-
-def sam(*arguments: str) -> None:
-    # SAM CLI beside this interpreter.
+def sam(*arguments: str) -> bool:
+    """Whether SAM CLI, the one beside this interpreter, succeeds."""
     command = [str(Path(sys.executable).parent / "sam"), *arguments, "--region", REGION]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        # Of a failed deployment, what failed; else everything.
-        lines = done.stdout.splitlines()
-        say("\n".join([line for line in lines if "_FAILED" in line] or lines))
-        sys.exit(f"sam {arguments[0]} failed")
+        say(done.stdout)
+    return done.returncode == 0
 
 
 def package(work: Path) -> Path:
     """The template with every `CodeUri` replaced by the address of its zip."""
     # SAM CLI takes folders of binaries where the template has folders of sources.
     text = (ROOT / "template.yaml").read_text()
-    text = text.replace('AllowOrigins: !Split [",", !Ref AllowedOrigins]', 'AllowOrigins: [!Select [0, !Split [",", !Ref AllowedOrigins]], !Select [1, !Split [",", !Sub "${AllowedOrigins},${AllowedOrigins}"]]]')  # TEMP
     source, packaged = work / "template.yaml", work / "packaged.yaml"
     source.write_text(text.replace("CodeUri: functions/", f"CodeUri: {BOOTSTRAPS}/"))
-    sam(
-        "package",
-        *("--template-file", str(source), "--output-template-file", str(packaged)),
-        *("--s3-bucket", BUCKET, "--no-progressbar"),
-    )
+    files = ["--template-file", str(source), "--output-template-file", str(packaged)]
+    if not sam("package", *files, "--s3-bucket", BUCKET, "--no-progressbar"):
+        sys.exit("the template was not packaged")
     return packaged
 
 
-def deploy(packaged: Path, values: dict[str, str]) -> None:
-    sam(
+def deploy(session: boto3.Session, packaged: Path, values: dict[str, str]) -> None:
+    done = sam(
         "deploy",
         *("--template-file", str(packaged), "--stack-name", STACK, "--s3-bucket", BUCKET),
-        *("--capabilities", *capabilities(), "--no-progressbar", "--no-fail-on-empty-changeset"),
+        *("--capabilities", *declared("capabilities").split()),
+        *("--no-progressbar", "--no-fail-on-empty-changeset"),
         *("--parameter-overrides", *(f"{name}={value}" for name, value in values.items())),
     )
+    if not done:
+        # Once more at the end, and whole: SAM CLI cuts them to fit a column.
+        for event in failures(session):
+            reason = event.get("ResourceStatusReason")
+            say(f"{event['LogicalResourceId']}: {event['ResourceStatus']}: {reason}")
+        sys.exit("the stack was not deployed")
+
+
+def failures(session: boto3.Session) -> list[dict]:
+    """What the stack says failed, the newest first."""
+    pages = session.client("cloudformation").get_paginator("describe_stack_events")
+    events = [event for page in pages.paginate(StackName=STACK) for event in page["StackEvents"]]
+    return [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
 
 
 def resources(session: boto3.Session) -> dict[str, tuple[str, str]]:
@@ -136,6 +144,7 @@ def main() -> None:
         AWS_DEFAULT_REGION=REGION,
         AWS_EC2_METADATA_DISABLED="true",
         SAM_CLI_TELEMETRY="0",
+        NO_PROXY="*",
     )
     session = boto3.Session(region_name=REGION)
     account = session.client("sts").get_caller_identity()["Account"]
@@ -145,7 +154,7 @@ def main() -> None:
     say("packaging")
     packaged = package(args.work)
     say("deploying")
-    deploy(packaged, values)
+    deploy(session, packaged, values)
     found = resources(session)
     deployment = {
         "endpoint": args.endpoint,
@@ -166,7 +175,7 @@ def main() -> None:
         socket = f"{address}{found['SocketApi'][1]}/realtime"
         values.update(SocketUrl=f"ws{socket}", SocketEndpoint=f"http{socket}")
         say("deploying again, with the address of the socket")
-        deploy(packaged, values)
+        deploy(session, packaged, values)
         deployment["base_url"] = f"http{address}{found['HttpApi'][1]}/$default"
         deployment["socket_url"] = values["SocketUrl"]
     else:

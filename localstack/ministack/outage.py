@@ -87,6 +87,7 @@ def main() -> None:
         AWS_ENDPOINT_URL=deployment["endpoint"],
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
+        NO_PROXY="*",
     )
     session = boto3.Session(region_name=deployment["region"])
     functions = session.client("lambda")

@@ -142,7 +142,7 @@ def main() -> None:
         for parameter in args.parameter:
             deploy += ["--parameter", parameter]
         if subprocess.run(deploy, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode:
-            sys.exit("the deployment failed")
+            sys.exit("ministack: the deployment failed")
         deployed, polling = work / "deployment.json", work / "poller.log"
         poller = stack.enter_context(
             running("the poller", [args.poller, str(deployed)], polling)

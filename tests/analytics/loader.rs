@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result};
 use aws_lambda_events::kinesis::KinesisEvent;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use runtime::{Clock, Deps, Entropy, Function, LambdaEvent};
+use runtime::{Function, LambdaEvent};
 use serde_json::{Value, json};
 use tests::ClickHouse;
 
@@ -20,7 +20,7 @@ impl Olap {
     async fn start(data: Option<&Path>) -> Result<Self> {
         let server = ClickHouse::start(data).await?;
         server.apply_schema().await.context("a second time")?;
-        let function = function(&server.url)?;
+        let function = server.loader()?;
         Ok(Self { server, function })
     }
 
@@ -35,18 +35,6 @@ impl Olap {
     async fn holds(&self, events: &[Value]) -> Result<()> {
         self.server.holds(events).await
     }
-}
-
-fn function(url: &str) -> Result<Function> {
-    let env = [
-        ("CLICKHOUSE_URL", url),
-        ("CLICKHOUSE_DATABASE", ClickHouse::DATABASE),
-        ("CLICKHOUSE_SECRET", "clickhouse"),
-    ];
-    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let deps = Deps::new(env.collect(), Clock::system(), Entropy::system())
-        .with_secrets([("clickhouse", r#"{"username":"default","password":""}"#)]);
-    olap_load::function(deps).map_err(|error| anyhow::anyhow!(error))
 }
 
 async fn load(function: &Function, records: &[Value]) -> Result<Value> {

@@ -17,6 +17,8 @@ const WARM: usize = 10;
 pub struct Start {
     /// From exec to the first answer.
     pub cold: Duration,
+    /// The same, less what AWS took for its answers.
+    pub own: Duration,
     /// CPU time of that.
     pub cold_cpu: Duration,
     /// From exec until it asked for its first event.
@@ -36,14 +38,15 @@ pub struct Calls {
     pub peak_kib: u64,
 }
 
-/// Starts the function and calls it a few times.
-pub async fn start(subject: &Subject, events: &Events<'_>) -> Result<Start> {
-    let first = payload(subject, events).await?;
+/// Starts the function, calls it with `first` and then a few times more.
+pub async fn start(subject: &Subject<'_>, events: &Events<'_>, first: Bytes) -> Result<Start> {
+    let busy = subject.aws.busy();
     let began = Instant::now();
     let mut instance = Instance::start(&subject.launch).await?;
     let init = began.elapsed();
     let answer = instance.invoke(first).await?;
     let cold = began.elapsed();
+    let own = cold.saturating_sub(subject.aws.busy() - busy);
     sound(&answer)?;
     let pid = instance.pid().context("the process runs")?;
     let cold_cpu = cpu(pid)?;
@@ -58,12 +61,12 @@ pub async fn start(subject: &Subject, events: &Events<'_>) -> Result<Start> {
     let peak_kib = peak_kib(pid)?;
     // The next start is not to share the machine with the end of this one.
     instance.end().await;
-    Ok(Start { cold, cold_cpu, init, warm, peak_kib })
+    Ok(Start { cold, own, cold_cpu, init, warm, peak_kib })
 }
 
 /// Calls one process up to `count` times, for about as long as `most`.
 pub async fn calls(
-    subject: &Subject,
+    subject: &Subject<'_>,
     events: &Events<'_>,
     count: usize,
     most: Duration,
@@ -82,7 +85,8 @@ pub async fn calls(
     Ok(Calls { count: done, cpu, peak_kib: peak_kib(pid)? })
 }
 
-async fn payload(subject: &Subject, events: &Events<'_>) -> Result<Bytes> {
+/// An event, as it is sent.
+pub async fn payload(subject: &Subject<'_>, events: &Events<'_>) -> Result<Bytes> {
     Ok(Bytes::from(subject.event(events).await?.to_string()))
 }
 

@@ -13,18 +13,18 @@ use crate::{
 /// How much more than its floor a function may cost to start and to ship.
 const BOUND: f64 = 1.3;
 
-const HEAD: &str = "function           cold ms init ms  cpu ms warm ms  cpu µs peak MB MB after size MB  \
-                    floor          cold × cpu ×  size ×";
+const HEAD: &str = "function           cold ms  own ms init ms  cpu ms warm ms  cpu µs peak MB MB after size MB  \
+                    floor          cold ×  own ×  cpu × size ×";
 
 /// One function and all that was seen of it.
-pub struct Row {
-    pub subject: Subject,
+pub struct Row<'a> {
+    pub subject: Subject<'a>,
     pub starts: Vec<Start>,
     pub calls: Option<Calls>,
 }
 
-impl Row {
-    pub const fn new(subject: Subject) -> Self {
+impl<'a> Row<'a> {
+    pub const fn new(subject: Subject<'a>) -> Self {
         Self { subject, starts: Vec::new(), calls: None }
     }
 }
@@ -49,6 +49,8 @@ struct Line {
     init_ms: f64,
     /// From exec to the first answer.
     cold_ms: f64,
+    /// The same, less the time that the AWS of this machine took for its answers.
+    own_ms: f64,
     /// CPU time of the process until then.
     cold_cpu_ms: f64,
     /// One call of a running function, with the Runtime API's part.
@@ -63,12 +65,13 @@ struct Line {
     size_bytes: u64,
     /// Against the floor.
     cold_ratio: Option<f64>,
+    own_ratio: Option<f64>,
     cold_cpu_ratio: Option<f64>,
     size_ratio: Option<f64>,
 }
 
 impl Report {
-    pub fn new(rows: &[Row]) -> Result<Self> {
+    pub fn new(rows: &[Row<'_>]) -> Result<Self> {
         let mut functions: Vec<Line> = Vec::new();
         for row in rows {
             let line = line(row, &functions)?;
@@ -89,9 +92,10 @@ impl Report {
             };
             writeln!(
                 out,
-                "{:<18} {:>7.1} {:>7.1} {:>7.1} {:>7.2} {:>7.0} {:>7.1} {:>8.1} {:>7.2}  {:<14} {:>6} {:>6} {:>6}",
+                "{:<18} {:>7.1} {:>7.1} {:>7.1} {:>7.1} {:>7.2} {:>7.0} {:>7.1} {:>8.1} {:>7.2}  {:<14} {:>6} {:>6} {:>6} {:>6}",
                 line.name,
                 line.cold_ms,
+                line.own_ms,
                 line.init_ms,
                 line.cold_cpu_ms,
                 line.warm_ms,
@@ -101,14 +105,15 @@ impl Report {
                 mebi(line.size_bytes),
                 line.floor.unwrap_or_default(),
                 ratio(line.cold_ratio),
+                ratio(line.own_ratio),
                 ratio(line.cold_cpu_ratio),
                 ratio(line.size_ratio),
             )?;
         }
         writeln!(
             out,
-            "\nMedians of {} starts; cold is from exec to the first answer, init to the first \
-             question for an event. ! is over {BOUND}, the bound for what somebody waits for.",
+            "\nMedians of {} starts; cold is from exec to the first answer, own the same \
+             less what the local AWS took for its answers, init to the first question for an event. ! is over {BOUND}, the bound for what somebody waits for.",
             self.functions.first().map_or(0, |line| line.starts)
         )?;
         Ok(())
@@ -120,7 +125,7 @@ impl Report {
     }
 }
 
-fn line(row: &Row, before: &[Line]) -> Result<Line> {
+fn line(row: &Row<'_>, before: &[Line]) -> Result<Line> {
     let Row { subject, starts, calls } = row;
     let calls = calls.as_ref().context("every function was called")?;
     let of = |pick: fn(&Start) -> Duration| median(starts.iter().map(pick).collect());
@@ -133,6 +138,7 @@ fn line(row: &Row, before: &[Line]) -> Result<Line> {
         starts: starts.len(),
         init_ms: of(|start| start.init),
         cold_ms: of(|start| start.cold),
+        own_ms: of(|start| start.own),
         cold_cpu_ms: of(|start| start.cold_cpu),
         warm_ms: median(warm),
         calls: calls.count,
@@ -141,11 +147,13 @@ fn line(row: &Row, before: &[Line]) -> Result<Line> {
         peak_kib_after_calls: calls.peak_kib,
         size_bytes: subject.size_bytes,
         cold_ratio: None,
+        own_ratio: None,
         cold_cpu_ratio: None,
         size_ratio: None,
     };
     if let Some(floor) = before.iter().find(|line| Some(&*line.name) == subject.floor) {
         line.cold_ratio = Some(line.cold_ms / floor.cold_ms);
+        line.own_ratio = Some(line.own_ms / floor.own_ms);
         line.cold_cpu_ratio = Some(line.cold_cpu_ms / floor.cold_cpu_ms);
         line.size_ratio = Some(ratio(line.size_bytes, floor.size_bytes));
     }

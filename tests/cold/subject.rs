@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use anyhow::{Context as _, Result};
 use devstack::{
     Stack,
+    engine::Endpoint,
     lambda::Launch,
     spec::{FunctionSpec, Spec},
 };
@@ -17,7 +18,7 @@ pub const HELLO: &str = "floor-hello";
 pub const GET_ITEM: &str = "floor-get-item";
 
 /// A function, as it is started and called.
-pub struct Subject {
+pub struct Subject<'a> {
     pub name: String,
     /// Of the template; for the floors, the least a function has there.
     pub memory_mb: u32,
@@ -26,26 +27,28 @@ pub struct Subject {
     /// Whether somebody waits for it.
     pub http: bool,
     pub launch: Launch,
+    /// What it calls.
+    pub aws: &'a Endpoint,
     /// Stripped.
     pub size_bytes: u64,
 }
 
-impl Subject {
+impl<'a> Subject<'a> {
     /// A function of the template.
     pub fn function(
         spec: &Spec,
         function: &FunctionSpec,
         bootstraps: &Path,
-        aws_url: &str,
+        aws: &'a Endpoint,
     ) -> Result<Self> {
         let calls_aws = !function.policy.is_empty();
         let floor = if calls_aws { GET_ITEM } else { HELLO };
         let http = spec.http_routes.iter().any(|route| route.function == function.logical_id);
-        Ok(Self { http, ..Self::new(function, bootstraps, aws_url, Some(floor))? })
+        Ok(Self { http, ..Self::new(function, bootstraps, aws, Some(floor))? })
     }
 
     /// Both floors.
-    pub fn floors(stack: &Stack, bootstraps: &Path, aws_url: &str) -> Result<Vec<Self>> {
+    pub fn floors(stack: &Stack, bootstraps: &Path, aws: &'a Endpoint) -> Result<Vec<Self>> {
         let table = stack.spec().tables.first().context("the template declares the table")?;
         let env = BTreeMap::from([("TABLE_NAME".to_owned(), table.name.clone())]);
         let floor = |name: &str| {
@@ -57,7 +60,7 @@ impl Subject {
                 memory_mb: 256,
                 ..FunctionSpec::default()
             };
-            Self::new(&function, bootstraps, aws_url, None)
+            Self::new(&function, bootstraps, aws, None)
         };
         Ok(vec![floor(HELLO)?, floor(GET_ITEM)?])
     }
@@ -65,14 +68,14 @@ impl Subject {
     fn new(
         function: &FunctionSpec,
         bootstraps: &Path,
-        aws_url: &str,
+        aws: &'a Endpoint,
         floor: Option<&'static str>,
     ) -> Result<Self> {
         let name = function.crate_name.clone();
-        let launch = Launch::new(function, bootstraps, aws_url)?;
+        let launch = Launch::new(function, bootstraps, &aws.url)?;
         let size_bytes = std::fs::metadata(bootstraps.join(&name).join("bootstrap"))?.len();
         let memory_mb = function.memory_mb;
-        Ok(Self { http: false, name, memory_mb, floor, launch, size_bytes })
+        Ok(Self { http: false, name, memory_mb, floor, launch, aws, size_bytes })
     }
 
     /// An event that costs what the function's events usually cost.

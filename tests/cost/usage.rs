@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
+use ::tests::budgets::{BEHIND_AN_ENTRY, Part, Row};
 use anyhow::{Context as _, Result};
 use devstack::spec::Spec;
 use serde::Deserialize;
-use tests::budgets::{BEHIND_AN_ENTRY, Part, Row};
 
 use crate::{assumed, prices};
 
@@ -181,4 +181,58 @@ fn units(read: f64, write: f64) -> Dollars {
 #[expect(clippy::cast_precision_loss, reason = "a handful")]
 pub const fn float(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUND: &str = "POST /api/games/slot/spin";
+
+    fn functions() -> Functions {
+        let billed = || Billed { memory_mb: 1024.0, cold_cpu_ms: 0.0, warm_cpu_ms: 10.0 };
+        let parts = BEHIND_AN_ENTRY.iter().map(|part| part.function);
+        let ids = parts.chain(["F", "OlapLoadFunction"]);
+        Functions(ids.map(|id| (id.to_owned(), billed())).collect())
+    }
+
+    #[track_caller]
+    fn is(dollars: f64, a_million: f64) {
+        assert!((dollars * 1e6 - a_million).abs() < 0.005, "{} is not {a_million}", dollars * 1e6);
+    }
+
+    #[test]
+    fn a_round_costs_what_its_units_and_milliseconds_cost() {
+        let functions = functions();
+        let round = Row::of(ROUND);
+        let call = functions.call(round, "F");
+        // 2 × 0.125 + 6 × 0.625
+        is(call.table, 4.0);
+        // 10 ms of a whole CPU at 1024 of 1769 MB, and twice 5 ms: 28 ms of a GB.
+        assert_eq!(functions.milliseconds("F", 2.0).to_string(), "28");
+        is(call.lambda, 0.2 + 0.028 * 13.3334);
+        assert_eq!(round.entries(), 1);
+    }
+
+    #[test]
+    fn what_follows_an_entry_is_sent_twice_and_shown_thrice() {
+        let behind = functions().behind_an_entry();
+        // Two messages of three requests, one record.
+        is(behind.transport, 6.0 * 0.5 + 0.014);
+        is(behind.gateway, 3.0 * (1.0 + 0.09 * 1.5));
+    }
+
+    #[test]
+    fn a_replay_writes_nothing() {
+        let replays = ::tests::budgets::ROWS.iter().filter(|row| row.note == "again");
+        assert!(replays.clone().count() > 0);
+        assert!(replays.into_iter().all(|row| row.entries() == 0));
+    }
+
+    #[test]
+    fn every_call_of_a_players_day_has_its_budget() {
+        for (route, times) in assumed::CALLS {
+            assert!(*times > 0.0 && Row::of(route).note.is_empty(), "{route}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use runtime::{Clock, Deps, Entropy, LambdaEvent};
+use runtime::LambdaEvent;
 use serde_json::{Value, json};
 use tests::ClickHouse;
 
@@ -13,16 +13,7 @@ use tests::ClickHouse;
 async fn main() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let mut server = ClickHouse::start(Some(&directory.path().join("engine"))).await?;
-    let url = server.url.as_str();
-    let env = [
-        ("CLICKHOUSE_URL", url),
-        ("CLICKHOUSE_DATABASE", ClickHouse::DATABASE),
-        ("CLICKHOUSE_SECRET", "clickhouse"),
-    ];
-    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let deps = Deps::new(env.collect(), Clock::system(), Entropy::system())
-        .with_secrets([("clickhouse", r#"{"username":"default","password":""}"#)]);
-    let function = olap_load::function(deps).map_err(|error| anyhow::anyhow!(error))?;
+    let function = server.loader()?;
 
     let mut seq = 0;
     for (size, batches) in [(1, 100_u32), (100, 100), (1000, 50)] {

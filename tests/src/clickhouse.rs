@@ -14,6 +14,7 @@ use devstack::{
     parameters::root,
 };
 use domain::{Entry, Envelope, envelope};
+use runtime::{Clock, Deps, Entropy, Function};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -50,6 +51,22 @@ impl ClickHouse {
         };
         new.resume().await?;
         Ok(new)
+    }
+
+    /// `olap-load` by itself, loading into this server.
+    ///
+    /// # Errors
+    /// It refuses its configuration.
+    pub fn loader(&self) -> Result<Function> {
+        let env = [
+            ("CLICKHOUSE_URL", self.url.as_str()),
+            ("CLICKHOUSE_DATABASE", Self::DATABASE),
+            ("CLICKHOUSE_SECRET", "clickhouse"),
+        ];
+        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let deps = Deps::new(env.collect(), Clock::system(), Entropy::system())
+            .with_secrets([("clickhouse", r#"{"username":"default","password":""}"#)]);
+        olap_load::function(deps).map_err(|error| anyhow::anyhow!(error))
     }
 
     /// Starts the server again, where it was.

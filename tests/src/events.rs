@@ -5,7 +5,6 @@
 //! is another word each time.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -13,6 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use devstack::Stack;
+use domain::Envelope;
 use runtime::{
     Clock,
     push::{Body, Message},
@@ -29,8 +29,8 @@ pub struct Events<'a> {
     pub player: Player,
     /// Whose journal it is.
     pub other: Player,
-    /// Of the open socket.
-    pub connection_id: String,
+    /// Of a round.
+    envelope: Envelope,
     values: Map<String, Value>,
 }
 
@@ -69,8 +69,9 @@ impl<'a> Events<'a> {
             values.insert(format!("entry_{seq}"), item);
             values.insert(format!("entry_{seq}_keys"), keys);
         }
-        let connection_id = open_socket(stack, &player).await?;
-        Ok(Self { stack, api, player, other, connection_id, values })
+        values.insert("connection_id".to_owned(), json!(open_socket(stack, &player).await?));
+        let envelope = domain::envelope(entries.last().context("the round")?);
+        Ok(Self { stack, api, player, other, envelope, values })
     }
 
     /// The cases of a function, by its crate.
@@ -98,38 +99,46 @@ impl<'a> Events<'a> {
     /// # Errors
     /// There is no such file, or it is not JSON, or it names what nobody knows.
     pub async fn event(&self, function: &str, case: &str) -> Result<Value> {
-        static UNIQUE: AtomicU64 = AtomicU64::new(1);
         let path = directory().join(function).join(case).with_extension("json");
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let mut fresh = BTreeMap::new();
-        let number = UNIQUE.fetch_add(1, Ordering::Relaxed);
-        let unique = format!("{:x}x{number:x}", std::process::id());
-        fresh.insert("unique", Value::String(unique.clone()));
-        if text.contains("{{fresh_token}}") {
-            let player = Player::sign_up(&self.api).await;
-            fresh.insert("fresh_token", json!(player.api.token()));
-        }
-        if text.contains("{{ticket}}") {
-            fresh.insert("ticket", Value::String(self.player.ticket().await.1));
-        }
-        if text.contains("{{connection_id}}") {
-            let id = if function == "socket-disconnect" {
-                let (id, now) = (format!("d{unique}="), Clock::system().now());
-                let player = self.player.id.parse()?;
-                self.stack.store("test").connect(player, &id, now).await?;
-                id
-            } else {
-                self.connection_id.clone()
-            };
-            fresh.insert("connection_id", Value::String(id));
-        }
         if function == "projections" {
             self.forget_view().await?;
         }
-        let mut event = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let fresh = self.fresh(function, &text).await?;
         let value = |name: &str| fresh.get(name).or_else(|| self.values.get(name)).cloned();
+        let mut event = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         fill(&mut event, &value).with_context(|| path.display().to_string())?;
         Ok(event)
+    }
+
+    /// The values of one invocation only, as far as `text` asks for them.
+    async fn fresh(&self, function: &str, text: &str) -> Result<Map<String, Value>> {
+        static UNIQUE: AtomicU64 = AtomicU64::new(1);
+        let number = UNIQUE.fetch_add(1, Ordering::Relaxed);
+        let unique = format!("{:x}x{number:x}", std::process::id());
+        let mut fresh = Map::new();
+        let mut put = |name: &str, value: Value| fresh.insert(name.to_owned(), value);
+        if text.contains("{{fresh_token}}") {
+            put("fresh_token", json!(Player::sign_up(&self.api).await.api.token()));
+        }
+        if text.contains("{{fresh_envelope_base64}}") {
+            let mut envelope = self.envelope.clone();
+            envelope.seq = 1000 + number;
+            put(
+                "fresh_envelope_base64",
+                json!(BASE64_STANDARD.encode(serde_json::to_vec(&envelope)?)),
+            );
+        }
+        if text.contains("{{ticket}}") {
+            put("ticket", json!(self.player.ticket().await.1));
+        }
+        if text.contains("{{connection_id}}") && function == "socket-disconnect" {
+            let (id, now) = (format!("d{unique}="), Clock::system().now());
+            self.stack.store("test").connect(self.player.id.parse()?, &id, now).await?;
+            put("connection_id", json!(id));
+        }
+        put("unique", json!(unique));
+        Ok(fresh)
     }
 
     /// Makes the events of the journal news again for who keeps the statistics.

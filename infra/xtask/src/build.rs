@@ -20,7 +20,7 @@ pub const BOOTSTRAPS: &str = "target/lambda";
 const FLOORS: [&str; 2] = ["floor-hello", "floor-get-item"];
 
 /// Options of `cargo xtask build`.
-#[derive(clap::Args, Default)]
+#[derive(clap::Args)]
 pub struct Args {
     /// What to build for; by default arm64 if this toolchain has the target, else
     /// x86-64, so that a deployment takes it from here (`target/lambda/architecture`)
@@ -35,6 +35,14 @@ enum Architecture {
     Arm,
     #[value(name = "x86_64")]
     X86,
+}
+
+impl Args {
+    /// For this very machine, whatever the toolchain can do besides.
+    pub fn for_this_machine() -> Self {
+        let arm = std::env::consts::ARCH == "aarch64";
+        Self { architecture: Some(if arm { Architecture::Arm } else { Architecture::X86 }) }
+    }
 }
 
 impl Architecture {

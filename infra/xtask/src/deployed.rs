@@ -38,7 +38,7 @@ pub struct Args {
 /// When anything fails.
 pub fn deployed(root: &Path, args: &Args) -> anyhow::Result<()> {
     if !args.built {
-        build::build(root, &build::Args::default())?;
+        build::build(root, &build::Args::for_this_machine())?;
     }
     if !args.keep {
         println!("\n{}", journeys(root)?);
@@ -102,7 +102,7 @@ fn summary(notes: &str) -> String {
         .iter()
         .map(|(what, tests)| {
             println!("    {what}: {}", tests.join(", "));
-            format!("{} {what}", tests.len())
+            format!("{} × {what}", tests.len())
         })
         .collect();
     format!("not on the deployment: {}", notes.join("; "))
@@ -139,8 +139,10 @@ impl Tier {
         BufReader::new(output).read_line(&mut line)?;
         // From here on it is stopped whatever happens.
         let mut tier = Self { child, deployment: Value::Null, work };
-        tier.deployment = serde_json::from_str(&line)
-            .with_context(|| format!("ministack is not up; logs are in {WORK}"))?;
+        if line.is_empty() {
+            bail!("ministack is not up; logs are in {WORK}");
+        }
+        tier.deployment = serde_json::from_str(&line)?;
         Ok(tier)
     }
 

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use crate::{
+    build, deployed,
     process::{command, run},
     tools,
 };
@@ -47,11 +48,18 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", about: "no lint anywhere, bans included", run: clippy },
     Step { name: "doctest", about: "examples in the documentation work", run: doctest },
     Step { name: "clickhouse", about: "its engine is there for the tests", run: clickhouse },
+    Step { name: "bootstraps", about: "every function as it is deployed", run: bootstraps },
     Step { name: "test", about: "every test, none skipped", run: test },
+    Step {
+        name: "deployed",
+        about: "the journeys against the template and those binaries on ministack",
+        run: deployed,
+    },
 ];
 
-/// Where .config/nextest.toml has nextest leave its counts.
-const REPORT: &str = "target/nextest/default/junit.xml";
+/// Where .config/nextest.toml has nextest leave the counts of each tier.
+const REPORTS: [&str; 2] =
+    ["target/nextest/default/junit.xml", "target/nextest/deployed/junit.xml"];
 
 enum Outcome {
     Passed(String),
@@ -72,6 +80,10 @@ pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let steps = chosen(&args.only)?;
+    // A report of an earlier run must not pass for this one's.
+    for report in REPORTS {
+        let _ = fs::remove_file(root.join(report));
+    }
     let mut outcomes = Vec::new();
     let mut failures = Vec::new();
     for (index, step) in steps.iter().enumerate() {
@@ -98,12 +110,12 @@ pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
         println!("verify failed at {}", failures.join(", "));
     }
     // Last of all the counts, which is what CI looks for.
-    let tests_ran = steps
-        .iter()
-        .zip(&outcomes)
-        .any(|(step, (outcome, _))| step.name == "test" && !matches!(outcome, Outcome::NotReached));
-    if tests_ran && let Ok(counts) = Counts::read(root) {
-        println!("{} passed, {} failed", counts.passed, counts.failed);
+    let counts: Vec<_> =
+        REPORTS.iter().filter_map(|report| Counts::read(&root.join(report)).ok()).collect();
+    if !counts.is_empty() {
+        let passed: u64 = counts.iter().map(|counts| counts.passed).sum();
+        let failed: u64 = counts.iter().map(|counts| counts.failed).sum();
+        println!("{passed} passed, {failed} failed");
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -207,9 +219,16 @@ fn clickhouse(root: &Path) -> anyhow::Result<String> {
     Ok(String::new())
 }
 
+fn bootstraps(root: &Path) -> anyhow::Result<String> {
+    build::build(root, &build::Args::for_this_machine())?;
+    Ok(String::new())
+}
+
+fn deployed(root: &Path) -> anyhow::Result<String> {
+    deployed::journeys(root)
+}
+
 fn test(root: &Path) -> anyhow::Result<String> {
-    // A report of an earlier run must not pass for this one's.
-    let _ = fs::remove_file(root.join(REPORT));
     // An ignored test counts as a failing one, so ignored ones run too.
     run(tools::cargo_nextest(root)?.args([
         "run",
@@ -228,8 +247,8 @@ struct Counts {
 }
 
 impl Counts {
-    fn read(root: &Path) -> anyhow::Result<Self> {
-        let report = fs::read_to_string(root.join(REPORT))?;
+    fn read(report: &Path) -> anyhow::Result<Self> {
+        let report = fs::read_to_string(report)?;
         let opening = report
             .split_once("<testsuites ")
             .and_then(|(_, rest)| rest.split_once('>'))

@@ -22,3 +22,18 @@ pub mod template;
 pub mod triggers;
 
 pub use stack::{Options, Stack};
+
+/// Logs to standard error from `info` on, or as `RUST_LOG` says. For a program's
+/// `main`.
+pub fn log_to_stderr() {
+    use std::io::IsTerminal as _;
+    use tracing_subscriber::EnvFilter;
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+        )
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,9 +1,6 @@
 //! `cargo up`: the product on this machine.
 
-use std::{
-    io::{IsTerminal as _, Write as _},
-    path::PathBuf,
-};
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -13,7 +10,6 @@ use devstack::{
     seed::{self, Account},
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// Runs the whole product locally: HTTP API, WebSocket API, triggers, schedules.
 #[derive(Parser)]
@@ -44,14 +40,7 @@ fn default_bootstraps() -> &'static str {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
-        )
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .init();
+    devstack::log_to_stderr();
 
     let data = args.data.unwrap_or_else(|| root().join(".local/data"));
     if args.fresh && data.exists() {

@@ -100,6 +100,14 @@ fn every_alarm_reaches_somebody_and_says_what_is_wrong() {
 }
 
 #[test]
+fn the_dashboard_is_json() {
+    let template = template();
+    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
+    let body: serde_json::Value = serde_json::from_str(target(body)).expect("JSON");
+    assert!(body["widgets"].as_array().is_some_and(|widgets| !widgets.is_empty()));
+}
+
+#[test]
 fn concurrency_is_reserved_where_a_downstream_needs_it() {
     for (stage, spec) in stages::specs() {
         let reserved = |id: &str| spec.functions[id].reserved_concurrency;

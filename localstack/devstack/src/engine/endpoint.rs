@@ -4,7 +4,11 @@ use std::{
     collections::BTreeSet,
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -26,12 +30,17 @@ use super::{Answer, Engine, Service, connector::InProcess, fresh_id};
 pub struct Endpoint {
     /// `http://127.0.0.1:<port>`, for `AWS_ENDPOINT_URL`.
     pub url: String,
-    down: Arc<Down>,
+    state: Arc<State>,
     server: AbortHandle,
 }
 
-/// The services that cannot be reached, by their names in signatures.
-type Down = Mutex<BTreeSet<&'static str>>;
+#[derive(Default)]
+struct State {
+    /// The services that cannot be reached, by their names in signatures.
+    down: Mutex<BTreeSet<&'static str>>,
+    /// Nanoseconds.
+    busy: AtomicU64,
+}
 
 /// A connection that breaks instead of being answered.
 #[derive(Debug, thiserror::Error)]
@@ -46,20 +55,30 @@ impl Endpoint {
     pub async fn start(engine: &Arc<Engine>) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("the AWS endpoint")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let down = Arc::<Down>::default();
-        let server = tokio::spawn(serve(listener, Arc::clone(engine), Arc::clone(&down)));
-        Ok(Self { url, down, server: server.abort_handle() })
+        let state = Arc::<State>::default();
+        let server = tokio::spawn(serve(listener, Arc::clone(engine), Arc::clone(&state)));
+        Ok(Self { url, state, server: server.abort_handle() })
     }
 
     /// From now on every connection that asks for `service` breaks, for whoever
-    /// comes through this endpoint.
+    /// comes through this endpoint. `@connections` is not behind it: functions ask
+    /// the gateway.
     pub fn take_down(&self, service: Service) {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).insert(service.prefix());
+        let mut down = self.state.down.lock().unwrap_or_else(PoisonError::into_inner);
+        down.insert(service.prefix());
     }
 
     /// From now on `service` answers again.
     pub fn bring_back(&self, service: Service) {
-        self.down.lock().unwrap_or_else(PoisonError::into_inner).remove(service.prefix());
+        let mut down = self.state.down.lock().unwrap_or_else(PoisonError::into_inner);
+        down.remove(service.prefix());
+    }
+
+    /// How long the services have worked on answers so far, all together: what a
+    /// caller who measures itself has to leave out.
+    #[must_use]
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.state.busy.load(Ordering::Relaxed))
     }
 }
 
@@ -75,26 +94,26 @@ impl Drop for Endpoint {
     }
 }
 
-async fn serve(listener: TcpListener, engine: Arc<Engine>, down: Arc<Down>) {
+async fn serve(listener: TcpListener, engine: Arc<Engine>, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
-                connections.spawn(connection(stream, Arc::clone(&engine), Arc::clone(&down)));
+                connections.spawn(connection(stream, Arc::clone(&engine), Arc::clone(&state)));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn connection(stream: TcpStream, engine: Arc<Engine>, down: Arc<Down>) {
+async fn connection(stream: TcpStream, engine: Arc<Engine>, state: Arc<State>) {
     // Without this, small answers wait for the peer's acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: Request<Incoming>| async {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Broken)?.to_bytes();
-        answer(&engine, &down, &parts, body).await
+        answer(&engine, &state, &parts, body).await
     });
     let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
@@ -104,7 +123,7 @@ async fn connection(stream: TcpStream, engine: Arc<Engine>, down: Arc<Down>) {
 
 async fn answer(
     engine: &Arc<Engine>,
-    down: &Down,
+    state: &State,
     parts: &Parts,
     body: Bytes,
 ) -> Result<Response<Full<Bytes>>, Broken> {
@@ -112,14 +131,18 @@ async fn answer(
         let kind = "MissingAuthenticationTokenException";
         return Ok(reply(parts, Answer::error(403, kind, "Missing Authentication Token")));
     };
-    if down.lock().unwrap_or_else(PoisonError::into_inner).contains(signer.service) {
+    if state.down.lock().unwrap_or_else(PoisonError::into_inner).contains(signer.service) {
         return Err(Broken);
     }
     let Some(request) = sdk_request(parts, body) else {
         return Ok(reply(parts, Answer::error(400, "BadRequest", "a header is not text")));
     };
     let in_process = InProcess::new(Arc::downgrade(engine), signer.caller);
-    match in_process.call(request).await {
+    let started = now();
+    let answer = in_process.call(request).await;
+    let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    state.busy.fetch_add(nanos, Ordering::Relaxed);
+    match answer {
         Ok(answer) => {
             let status = answer.status().as_u16();
             let body = answer.body().bytes().unwrap_or_default().to_vec();
@@ -132,6 +155,11 @@ async fn answer(
         }
         Err(_) => Err(Broken),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a duration is what is asked for")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// What `Authorization` says of who calls what:
