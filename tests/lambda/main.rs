@@ -5,4 +5,5 @@ mod batches;
 mod events;
 mod failures;
 mod outages;
+mod sizes;
 mod support;

@@ -1,0 +1,44 @@
+//! How large the functions are that somebody waits for.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use tests::stack;
+
+use crate::support::bootstraps;
+
+/// A floor's size times this, at most.
+const ALLOWED: f64 = 1.3;
+
+/// Larger, and known to be: what it needs of jiff, utoipa, structured logs and
+/// metrics weighs against a floor of 3 MB, and so do the exception tables of the
+/// AWS clients, which it links none of, but which the linker (lld) keeps.
+const LARGER: [&str; 1] = ["shop-catalog"];
+
+fn bytes(name: &str) -> Result<f64> {
+    let path = bootstraps().join(name).join("bootstrap");
+    let length = fs::metadata(&path)
+        .with_context(|| format!("{}: `cargo xtask build` builds it", path.display()))?
+        .len();
+    Ok(f64::from(u32::try_from(length)?))
+}
+
+#[tokio::test]
+async fn no_function_behind_an_api_is_much_larger_than_its_floor() -> Result<()> {
+    let stack = stack().await;
+    let spec = stack.spec();
+    let http = spec.http_routes.iter().map(|route| &route.function);
+    let behind: Vec<_> =
+        http.chain(spec.socket_routes.iter().map(|route| &route.function)).collect();
+    for (id, function) in &spec.functions {
+        if !behind.contains(&id) {
+            continue;
+        }
+        // One that may call nothing has no AWS client to carry.
+        let floor = if function.policy.is_empty() { "floor-hello" } else { "floor-get-item" };
+        let times = bytes(&function.crate_name)? / bytes(floor)?;
+        let known = LARGER.contains(&function.crate_name.as_str());
+        assert_eq!(times > ALLOWED, known, "{id} is {times:.2} times {floor}");
+    }
+    Ok(())
+}
