@@ -1,6 +1,9 @@
 //! Who is not known is told so: 401, never 403, never 500.
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Api, Hands, Player, Target, stack_with};
@@ -96,4 +99,47 @@ async fn whatever_is_somebodys_own_needs_a_token() {
         }
     }
     assert!(guarded >= 14, "{guarded}");
+}
+
+#[tokio::test]
+async fn keys_rotate_without_a_deployment_and_without_signing_anyone_out() {
+    let hands = Hands::at("2026-12-01T09:00:00Z");
+    let stack = stack_with(hands.options()).await;
+    let functions = &stack.spec().functions;
+    let secret = functions["AuthLoginFunction"].env["JWT_KEYS_SECRET"].as_str();
+    let key = |kid: &str| {
+        let secret = BASE64_STANDARD.encode([kid.as_bytes()[1]; 32]);
+        json!({ "kid": kid, "alg": "HS256", "secret": secret })
+    };
+    let keys = |active: &str, kids: &[&str]| {
+        let keys: Vec<_> = kids.iter().map(|kid| key(kid)).collect();
+        stack.engine().put_secret(secret, &json!({ "active": active, "keys": keys }).to_string());
+    };
+    let kid = |player: &Player| {
+        let header = player.api.token().and_then(|token| token.split('.').next()).expect("a token");
+        let header = BASE64_URL_SAFE_NO_PAD.decode(header).expect("base64");
+        serde_json::from_slice::<Value>(&header).expect("JSON")["kid"].clone()
+    };
+    // Functions look again after five minutes.
+    keys("k1", &["k1"]);
+    hands.set("2026-12-01T09:05:00Z");
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    assert_eq!(kid(&player), "k1");
+    keys("k1", &["k1", "k2"]);
+    hands.set("2026-12-01T09:10:00Z");
+    assert_eq!(kid(&player.log_in().await), "k1");
+    player.me().await;
+    keys("k2", &["k1", "k2"]);
+    let last = player.log_in().await;
+    assert_eq!(kid(&last), "k1", "not noticed yet");
+    hands.set("2026-12-01T09:15:00Z");
+    let next = last.log_in().await;
+    assert_eq!(kid(&next), "k2");
+    last.me().await;
+    next.me().await;
+    keys("k2", &["k2"]);
+    hands.set("2026-12-01T09:20:00Z");
+    next.me().await;
+    let bearer = format!("Bearer {}", last.api.token().expect("a token"));
+    refused(&Api::new(&stack.base_url), Some(&bearer)).await;
 }
