@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use devstack::Stack;
 use domain::{Entry, Fact, OnceKey, PlayerId, stats::Stats};
-use tests::{Answer, Player};
-
-use crate::{
-    clients::Answers,
+use tests::{
+    Answer, Player,
     script::{Command, Kind},
 };
+
+use crate::clients::Answers;
 
 /// Everything that happened to one player.
 pub struct Journal {

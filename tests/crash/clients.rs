@@ -8,10 +8,8 @@ use std::{
     },
 };
 
-use tests::{Answer, Player};
+use tests::{Answer, Player, script::Command};
 use tokio::{sync::watch, task::JoinSet};
-
-use crate::script::Command;
 
 /// What was answered to each command.
 pub type Answers = Vec<Option<Answer>>;

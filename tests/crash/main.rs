@@ -3,21 +3,18 @@
 mod audit;
 mod clients;
 mod product;
-mod script;
 mod witness;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use devstack::{Options, Stack};
-use tests::{Api, ClickHouse, Player};
-
-use crate::{
-    clients::Run,
-    product::Product,
+use tests::{
+    Api, ClickHouse, Player,
     script::{Dice, script},
-    witness::Witness,
 };
+
+use crate::{clients::Run, product::Product, witness::Witness};
 
 const PLAYERS: usize = 8;
 const COMMANDS: usize = 1_000;

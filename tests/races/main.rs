@@ -3,6 +3,7 @@
 
 mod faults;
 mod keys;
+mod mixed;
 mod names;
 mod outages;
 mod poison;

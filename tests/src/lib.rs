@@ -12,6 +12,7 @@ mod events;
 mod frames;
 mod hands;
 mod player;
+pub mod script;
 mod socket;
 
 use std::time::Duration;

@@ -1,18 +1,23 @@
-//! The commands, chosen by a seed.
+//! What players do, chosen by a seed.
 
+use crate::{Call, PASSWORD, Player};
 use reqwest::Method;
 use serde_json::json;
-use tests::{Call, PASSWORD, Player};
 
 /// `SplitMix64`: the same numbers for the same seed, everywhere.
 pub struct Dice(u64);
 
 impl Dice {
+    /// The numbers of this seed, from the first.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// A number below `end`, evenly enough.
+    ///
+    /// # Panics
+    /// When there is none.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -37,10 +42,12 @@ impl Dice {
 pub struct Command {
     /// Which of the players.
     pub player: usize,
+    /// Its `Idempotency-Key`.
     pub key: String,
     pub kind: Kind,
 }
 
+/// What it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     Spin {
@@ -73,6 +80,7 @@ pub fn script(dice: &mut Dice, players: usize, count: usize) -> Vec<Command> {
 
 impl Command {
     /// The request, always the same.
+    #[must_use]
     pub fn call(&self, player: &Player) -> Call {
         let api = &player.api;
         let call = match &self.kind {
@@ -93,6 +101,7 @@ impl Command {
     }
 
     /// Whether the product may refuse it: only for want of gold.
+    #[must_use]
     pub fn may_lack_gold(&self) -> bool {
         matches!(self.kind, Kind::Spin { .. } | Kind::Buy { .. })
     }
