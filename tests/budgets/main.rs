@@ -1,62 +1,28 @@
 //! What every route costs at the table: round trips and capacity units, exactly.
 //!
-//! `cargo test -p tests --test budgets -- --nocapture` prints the list. A route
-//! of the template that is not in it fails the test.
+//! `cargo xtask budgets` prints the list. A route of the template that is not in it
+//! fails the test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use devstack::{
-    Stack,
-    engine::{Snapshot, Units, Usage},
-};
+use devstack::engine::{Snapshot, Units, Usage};
 use serde_json::json;
 use tests::{
-    Answer, Api, DEADLINE, Player,
-    budgets::{A_PING, A_SOCKET, BEHIND_AN_ENTRY, Part, ROWS, Row, name_of},
+    Api, DEADLINE, Player,
+    budgets::{A_PING, A_SOCKET, BEHIND_AN_ENTRY, Measured, Part, ROWS, measure, name_of},
     eventually, stack,
 };
 
-fn expected(row: &Row) -> Usage {
-    let action = |(name, count): &(&str, u64)| (format!("dynamodb:{name}"), *count);
-    Usage {
-        calls: row.calls.iter().map(action).collect(),
-        units: Units { read: row.read, write: row.write },
-    }
-}
-
-/// Sends the call; what its function used, and nobody else on its behalf.
-async fn measure(stack: &Stack, row: &Row, player: &Player) -> (Answer, Usage) {
-    let routes = &stack.spec().http_routes;
-    let named = |route: &&devstack::spec::HttpRoute| name_of(route) == row.route;
-    let function = &routes.iter().find(named).expect("a route of the template").function;
-    // Projections keep the tail short that a screen folds; here, empty.
-    stack.settled(DEADLINE).await.expect("settles");
-    let before = stack.engine().meter().snapshot();
-    let answer = (row.call)(player).send().await;
-    (answer, stack.engine().meter().since(&before).of(function))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_costs_exactly_what_it_may() {
-    let stack = stack().await;
-    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
     let mut wrong = Vec::new();
-    println!("{:<34}{:<16}{:>6}{:>7}  calls", "route", "", "read", "write");
-    for row in ROWS {
-        let (answer, used) = measure(&stack, row, &player).await;
+    println!("{}", Measured::heading());
+    for measured in measure(&stack().await).await {
+        println!("{measured}");
+        let Measured { row, answer, used } = &measured;
         assert_eq!(answer.status, row.status, "{} {}: {}", row.route, row.note, answer.text);
-        let calls: Vec<_> =
-            used.calls.iter().map(|(action, count)| format!("{count} {action}")).collect();
-        println!(
-            "{:<34}{:<16}{:>6.1}{:>7.1}  {}",
-            row.route,
-            row.note,
-            used.units.read,
-            used.units.write,
-            calls.join(", ")
-        );
-        if used != expected(row) {
-            wrong.push(format!("{} {}: {used:?} is not {:?}", row.route, row.note, expected(row)));
+        if !measured.is_as_budgeted() {
+            wrong.push(format!("{} {}: {used:?} is not {:?}", row.route, row.note, row.usage()));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

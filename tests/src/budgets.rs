@@ -2,10 +2,13 @@
 //! units, exactly. `tests/budgets` holds the product to it, and `cargo xtask cost`
 //! makes dollars of it.
 
+mod measured;
+
 use devstack::spec::HttpRoute;
 use reqwest::Method;
 use serde_json::json;
 
+pub use self::measured::{Measured, measure};
 use crate::{Call, PASSWORD, Player, signup_body};
 
 const UUID_KEY: &str = "0192f0c1-2b3c-7d4e-8f5a-6b7c8d9e0f1a";

@@ -13,12 +13,15 @@ use aws_lambda_events::{
 use aws_sdk_kinesis::{primitives::Blob, types::PutRecordsRequestEntry};
 use domain::{Entry, PlayerId};
 use runtime::{
-    Deps, Function,
+    Deps, Function, in_turns,
     push::{Message, Queue},
 };
 
 /// Entries of one push message: far below what SQS takes.
 const LONGEST_BURST: usize = 50;
+
+/// Records of one `PutRecords`.
+const RECORDS: usize = 500;
 
 /// Builds the function.
 ///
@@ -128,10 +131,32 @@ impl Outbox {
     }
 
     async fn stream(&self, batch: &Batch) -> Result<(), Stopped> {
-        if batch.entries.is_empty() {
-            return Ok(());
+        let mut published = vec![false; batch.entries.len()];
+        for turn in in_turns(&batch.entries, RECORDS, |entry| entry.player) {
+            let put = self.put(turn.iter().map(|&entry| &batch.entries[entry])).await;
+            let failure = match put {
+                Err(error) => Some(error),
+                Ok(refusals) => {
+                    for (&entry, refusal) in turn.iter().zip(&refusals) {
+                        published[entry] = refusal.is_none();
+                    }
+                    refusals.into_iter().flatten().next().map(Into::into)
+                }
+            };
+            if let Some(cause) = failure {
+                let first = published.iter().position(|published| !published).unwrap_or(0);
+                return Err(Stopped { index: batch.indices[first], cause });
+            }
         }
-        let records = batch.entries.iter().map(|entry| {
+        Ok(())
+    }
+
+    /// One call; for each entry why it was refused, if it was.
+    async fn put(
+        &self,
+        entries: impl Iterator<Item = &Entry>,
+    ) -> Result<Vec<Option<String>>, Box<dyn std::error::Error + Send + Sync>> {
+        let records = entries.map(|entry| {
             let envelope =
                 serde_json::to_vec(&domain::envelope(entry)).expect("envelopes serialize");
             PutRecordsRequestEntry::builder()
@@ -146,16 +171,8 @@ impl Outbox {
             .stream_name(&self.stream)
             .set_records(Some(records.collect()))
             .send()
-            .await
-            .map_err(|error| Stopped { index: batch.indices[0], cause: Box::new(error) })?;
-        match answer.records().iter().enumerate().find(|(_, record)| record.error_code().is_some())
-        {
-            None => Ok(()),
-            Some((entry, record)) => {
-                let code = record.error_code().unwrap_or_default().to_owned();
-                Err(Stopped { index: batch.indices[entry], cause: code.into() })
-            }
-        }
+            .await?;
+        Ok(answer.records().iter().map(|of| of.error_code().map(str::to_owned)).collect())
     }
 }
 

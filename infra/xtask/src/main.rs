@@ -39,16 +39,20 @@ enum Command {
     RunNow(run_now::Args),
     /// Logs in and prints every frame of the player's socket
     Watch(Passed),
+    /// Round trips and capacity units of every route, measured
+    Budgets,
     /// Spins a second through the whole product, beside its engine alone
     Bench(Passed),
     /// Starts and calls every function as a process: time, memory, size
     Cold(Passed),
     /// Dollars at AWS, by call and by player
     Cost(Passed),
+    /// The product under faults, seed by seed, and an auditor that looks for what must not be
+    Sim(Passed),
 }
 
 /// Arguments handed on to the program that does the work; `--help` shows its own.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 #[command(disable_help_flag = true)]
 struct Passed {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -73,9 +77,11 @@ fn main() -> ExitCode {
             scaffold::new_endpoint(&root, &args).map(|()| ExitCode::SUCCESS)
         }
         Command::Watch(passed) => program(&root, &["--quiet"], "watch", &passed),
+        Command::Budgets => program(&root, &["--quiet"], "budget-table", &Passed::default()),
         Command::Bench(passed) => program(&root, &["--release"], "bench", &passed),
         Command::Cold(passed) => program(&root, &["--quiet"], "cold", &passed),
         Command::Cost(passed) => program(&root, &["--quiet"], "cost", &passed),
+        Command::Sim(passed) => program(&root, &["--quiet"], "sim", &passed),
         Command::RunNow(args) => run_now::run_now(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -68,17 +68,24 @@ impl Function {
         match &self.0 {
             Kind::Trigger(call) => call(event).await,
             Kind::Http(router) => {
-                let request: LambdaRequest =
-                    serde_json::from_value(event.payload).map_err(InvalidEvent)?;
-                // The adapter is not `Send`, what it starts is: a router is always
-                // ready, so it is started here and awaited below.
-                let answer =
-                    Adapter::from(router.clone()).call(LambdaEvent::new(request, event.context));
-                let answer = answer.await.unwrap_or_else(|never| match never {});
+                let request = serde_json::from_value(event.payload).map_err(InvalidEvent)?;
+                let answer = answer(router, LambdaEvent::new(request, event.context)).await;
                 Ok(serde_json::to_value(answer)?)
             }
         }
     }
+}
+
+/// The router's answer to a request.
+fn answer(
+    router: &axum::Router,
+    mut event: LambdaEvent<LambdaRequest>,
+) -> impl Future<Output = impl Serialize + use<>> + Send + use<> {
+    crate::http::tame(&mut event.payload);
+    // The adapter is not `Send`, what it starts is: a router is always ready, so it
+    // is started here and awaited below.
+    let answer = Adapter::from(router.clone()).call(event);
+    async { answer.await.unwrap_or_else(|never| match never {}) }
 }
 
 /// A failure's `errorType`, as the function's caller and its log see it.
@@ -100,11 +107,18 @@ pub async fn run(build: impl FnOnce(Deps) -> Result<Function, Error>) -> Result<
     let function = build(deps.clone())?;
     deps.ready().await?;
     match function.0 {
-        Kind::Http(router) => lambda_http::run(router).await,
+        // Without a detour through `Value`.
+        Kind::Http(router) => {
+            lambda_runtime::run(lambda_runtime::service_fn(move |event| {
+                let answer = answer(&router, event);
+                async { Ok::<_, Error>(answer.await) }
+            }))
+            .await
+        }
         Kind::Trigger(call) => {
             lambda_runtime::run(lambda_runtime::service_fn(move |event| {
                 let answer = call(event);
-                async move {
+                async {
                     answer.await.map_err(|error| Diagnostic {
                         error_type: error_type(&error).to_owned(),
                         error_message: error.to_string(),

@@ -7,6 +7,7 @@
 
 mod answer;
 mod app;
+mod arrival;
 mod caller;
 mod cursor;
 mod idempotency;
@@ -20,6 +21,7 @@ pub use answer::{
     stored_answer,
 };
 pub use app::{app, signed_in_app};
+pub(crate) use arrival::tame;
 pub use caller::Caller;
 pub use cursor::{CursorError, Cursors};
 pub use idempotency::{IdempotencyKey, InvalidKey};

@@ -13,7 +13,9 @@ pub mod problem;
 pub mod push;
 pub mod secrets;
 pub mod tracing;
+mod turns;
 
 pub use deps::{Clock, Deps, Entropy, Env, MissingVariable, utc_day};
 pub use function::{Context, Error, Function, InvalidEvent, LambdaEvent, error_type, run};
 pub use problem::Problem;
+pub use turns::in_turns;

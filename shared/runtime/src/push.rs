@@ -9,7 +9,7 @@ use domain::{Frame, PlayerId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Deps;
+use crate::{Deps, in_turns};
 
 /// Messages of one `SendMessageBatch`.
 const BATCH: usize = 10;
@@ -77,9 +77,8 @@ pub struct Queue {
 pub enum QueueError {
     #[error("the push queue does not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The first that failed, by its place among the messages given.
-    #[error("the push queue refused message {index}: {reason}")]
-    Refused { index: usize, reason: String },
+    #[error("the push queue refused a message: {0}")]
+    Refused(String),
 }
 
 impl Queue {
@@ -94,17 +93,18 @@ impl Queue {
         })
     }
 
-    /// Sends the messages, in order; those of one player arrive in order.
+    /// Sends the messages; those of one player arrive in order.
     ///
     /// # Errors
-    /// The first failure. Messages before it are in the queue; sending them again
+    /// The first failure. Some of the messages are in the queue; sending them again
     /// within five minutes changes nothing.
     ///
     /// # Panics
     /// When a message does not serialize, which is a defect.
     pub async fn send(&self, messages: &[Message]) -> Result<(), QueueError> {
-        for (chunk, messages) in messages.chunks(BATCH).enumerate() {
-            let entries = messages.iter().enumerate().map(|(index, message)| {
+        for batch in in_turns(messages, BATCH, |message| message.player) {
+            let entries = batch.iter().map(|&index| {
+                let message = &messages[index];
                 SendMessageBatchRequestEntry::builder()
                     .id(index.to_string())
                     .message_body(serde_json::to_string(message).expect("messages serialize"))
@@ -121,13 +121,8 @@ impl Queue {
                 .send()
                 .await
                 .map_err(|error| QueueError::Unavailable(Box::new(error)))?;
-            let refused = answer.failed().iter().min_by_key(|failed| failed.id());
-            if let Some(failed) = refused {
-                let index: usize = failed.id().parse().unwrap_or(0);
-                return Err(QueueError::Refused {
-                    index: chunk * BATCH + index,
-                    reason: failed.code().to_owned(),
-                });
+            if let Some(failed) = answer.failed().first() {
+                return Err(QueueError::Refused(failed.code().to_owned()));
             }
         }
         Ok(())

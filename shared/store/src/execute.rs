@@ -98,9 +98,11 @@ impl Store {
         once: Once,
         decide: impl FnMut(Option<Player>) -> Result<Option<Decision>>,
     ) -> Result<Option<Receipt>> {
-        tokio::time::timeout(LIMIT, self.attempt(player, once, decide))
-            .await
-            .unwrap_or_else(|elapsed| Err(Error::Unavailable(Box::new(elapsed))))
+        tokio::select! {
+            biased;
+            done = self.attempt(player, once, decide) => done,
+            () = self.pause(LIMIT) => Err(Error::Unavailable("the table hangs".into())),
+        }
     }
 
     async fn attempt(
@@ -132,7 +134,7 @@ impl Store {
             if tokio::time::Instant::now() > give_up {
                 break;
             }
-            pause(backoff(&once.request_hash, player, attempt)).await;
+            self.pause(backoff(&once.request_hash, player, attempt)).await;
         }
         // The last attempt's outcome may be unknown: look once more before giving up.
         if let Some(pointer) = self.load(player, &once.key).await?.pointer {
@@ -210,15 +212,10 @@ impl Store {
             if wanted.is_empty() {
                 return Ok(found);
             }
-            pause(Duration::from_millis(10 << attempt.min(5))).await;
+            self.pause(Duration::from_millis(10 << attempt.min(5))).await;
         }
         Err(Error::Unavailable("the table left keys unread".into()))
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one backoff of the store")]
-async fn pause(time: Duration) {
-    tokio::time::sleep(time).await;
 }
 
 struct Loaded {
@@ -234,4 +231,23 @@ fn backoff(request_hash: &str, player: PlayerId, attempt: u32) -> Duration {
     (request_hash, player, attempt).hash(&mut hasher);
     let ceiling_millis = 4_u64 << attempt.min(6);
     Duration::from_micros(hasher.finish() % (ceiling_millis * 1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_spread_over_a_ceiling_that_doubles_six_times() {
+        let player = PlayerId::from_bytes([1; 16]);
+        for (attempt, ceiling_millis) in [(0, 4), (1, 8), (3, 32), (6, 256), (7, 256), (11, 256)] {
+            let ceiling = Duration::from_millis(ceiling_millis);
+            let pauses = (0..400).map(|request| backoff(&request.to_string(), player, attempt));
+            let pauses: Vec<_> = pauses.collect();
+            assert!(pauses.iter().all(|pause| *pause < ceiling), "{attempt}: {pauses:?}");
+            let (short, long) = (ceiling / 10, ceiling / 10 * 9);
+            assert!(pauses.iter().any(|pause| *pause < short), "{attempt}: {pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause > long), "{attempt}: {pauses:?}");
+        }
+    }
 }

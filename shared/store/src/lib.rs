@@ -17,7 +17,10 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::{
+    Client,
+    config::{AsyncSleep as _, SharedAsyncSleep},
+};
 
 pub use error::{Error, Result};
 pub use execute::{Decision, Receipt};
@@ -36,6 +39,8 @@ const BACKOFF: Duration = Duration::from_millis(25);
 pub struct Store {
     client: Client,
     table: Arc<str>,
+    /// The clock that pauses go by: the client's own, if it was given one.
+    timers: Option<SharedAsyncSleep>,
 }
 
 impl Store {
@@ -56,7 +61,8 @@ impl Store {
                     .build(),
             )
             .build();
-        Self { client: Client::from_conf(config), table: table.into() }
+        let timers = config.sleep_impl();
+        Self { client: Client::from_conf(config), table: table.into(), timers }
     }
 
     /// Whether the table answers: one small read.
@@ -65,5 +71,13 @@ impl Store {
     /// [`Error::Unavailable`].
     pub async fn ping(&self) -> Result<()> {
         self.get(&[keys::probe()]).await.map(drop)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one backoff of the store")]
+    async fn pause(&self, time: Duration) {
+        match &self.timers {
+            Some(timers) => timers.sleep(time).await,
+            None => tokio::time::sleep(time).await,
+        }
     }
 }

@@ -1,0 +1,461 @@
+//! What is written down or published once, and must read the same for ever: ids,
+//! names, draws, events, frames. The numbers are computed elsewhere, by Python's
+//! `hmac` and `hashlib`.
+
+use domain::{
+    Account, After, Ctx, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PasswordHash, Plan, Player,
+    PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
+    command::{
+        claim_streak, repair_streak,
+        sign_up::{self, Policy, SignUp},
+    },
+    envelope,
+    fairness::{Draws, MasterKey, ServerSeed, is_client_seed},
+    frames, level,
+    slot::PAYTABLE,
+    stats::{GameStats, Stats},
+    stats_frame,
+};
+use jiff::{ToSpan, civil::date};
+use serde_json::{Value, json};
+
+const NOON: &str = "2026-11-21T12:00:00Z";
+const PLAYER: &str = "0199a0a0-0000-7000-8000-000000000001";
+
+fn ctx() -> Ctx {
+    Ctx { now: NOON.parse().expect("an instant"), seed: [9; 32], trace_id: "t-1".to_owned() }
+}
+
+fn player() -> PlayerId {
+    PLAYER.parse().expect("a player id")
+}
+
+fn entry(seq: u64, fact: Fact) -> Entry {
+    Entry {
+        player: player(),
+        seq,
+        at: ctx().now,
+        fact,
+        legs: Legs::to_player(Account::HouseSlot, Gold::new(90)).expect("it has an opposite"),
+        after: After { gold: Gold::new(1090), total_xp: 2100 },
+        trace_id: "t-1".to_owned(),
+        once: Some(Once {
+            key: OnceKey::Header("key-1".to_owned()),
+            request_hash: "hash".to_owned(),
+        }),
+        answer: None,
+    }
+}
+
+fn round(bet: i64, win: i64, multiplier: u32) -> Fact {
+    Fact::RoundSettled {
+        game: Game::Slot,
+        round: RoundId::mint(&ctx()),
+        bet: Gold::new(bet),
+        win: Gold::new(win),
+        multiplier,
+        outcome: vec!["bell".to_owned(), "bell".to_owned(), "bell".to_owned()],
+        epoch: 2,
+        paytable: "slot-1".to_owned(),
+    }
+}
+
+fn purchase(protections: u32) -> Fact {
+    Fact::ItemPurchased {
+        receipt: ReceiptId::mint(&ctx()),
+        product: "neon_frame".to_owned(),
+        quantity: 1,
+        price: Gold::new(300),
+        protections,
+    }
+}
+
+/// Every fact there is, with its name, the event's, and its frames'.
+fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
+    let day = date(2026, 11, 21);
+    let session = SessionId::mint(&ctx());
+    let client_seed = || "mine".to_owned();
+    let claim = Fact::StreakClaimed {
+        day,
+        count: 3,
+        gold: Gold::new(1315),
+        xp: 63,
+        protections_used: 0,
+        formula: "f".to_owned(),
+    };
+    vec![
+        (
+            Fact::PlayerSignedUp { client_seed: client_seed(), session },
+            "player_signed_up",
+            "user.signup",
+            &["profile_update", "user_action"],
+        ),
+        (Fact::PlayerLoggedIn { session }, "player_logged_in", "user.login", &["user_action"]),
+        (
+            claim,
+            "streak_claimed",
+            "streak.claim",
+            &["profile_update", "reward_granted", "streak_update"],
+        ),
+        (
+            Fact::StreakProtectionConsumed { day, protections_used: 2 },
+            "streak_protection_consumed",
+            "streak.protection_consumed",
+            &["user_action"],
+        ),
+        (
+            Fact::StreakBroken { day, count_before: 3, protections_used: 1 },
+            "streak_broken",
+            "streak.broken",
+            &["streak_update"],
+        ),
+        (
+            round(10, 100, 10),
+            "round_settled",
+            "game.round.settled",
+            &["profile_update", "game_update"],
+        ),
+        (
+            purchase(0),
+            "item_purchased",
+            "shop.purchase.succeeded",
+            &["profile_update", "purchase_update"],
+        ),
+        (
+            Fact::FairnessRotated { epoch: 2, client_seed: client_seed() },
+            "fairness_rotated",
+            "game.fairness.rotated",
+            &["user_action"],
+        ),
+    ]
+}
+
+fn json_of(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("it serializes")
+}
+
+#[test]
+fn ids_are_a_function_of_instant_seed_and_kind() {
+    let ids = [
+        PlayerId::mint(&ctx()).to_string(),
+        RoundId::mint(&ctx()).to_string(),
+        SessionId::mint(&ctx()).to_string(),
+        ReceiptId::mint(&ctx()).to_string(),
+    ];
+    let expected = [
+        "01a1fdfa-4600-7a95-b5a8-edfee4b654d3",
+        "01a1fdfa-4600-7a60-9312-8ac1a5c739cf",
+        "01a1fdfa-4600-7143-b90e-be594f25be10",
+        "01a1fdfa-4600-7d41-b705-7cd0db4f235f",
+    ];
+    assert_eq!(ids, expected);
+    let player = player();
+    assert_eq!((player.to_string().as_str(), PlayerId::from(player.uuid())), (PLAYER, player));
+    assert_eq!(PlayerId::from_bytes(*player.uuid().as_bytes()), player);
+}
+
+#[test]
+fn a_new_player_has_a_client_seed_of_the_context() {
+    let command = SignUp {
+        site_id: "jimin".to_owned(),
+        nickname: "Jimin".to_owned(),
+        role: Role::Standard,
+        invite_code: "5858".to_owned(),
+        birth_date: date(1998, 4, 1),
+        must_change_password: false,
+    };
+    let policy = Policy { unlimited_invite_code: Some("5858".to_owned()), minimum_age_years: 19 };
+    let plan = sign_up::decide(&command, PasswordHash("h".to_owned()), &policy, &ctx());
+    let plan = plan.expect("admitted");
+    assert_eq!(plan.after().fairness.client_seed, "4ae246e15e27d044");
+    assert_eq!(plan.player().to_string(), "01a1fdfa-4600-7a95-b5a8-edfee4b654d3");
+    let shown = format!("{plan:?}");
+    assert!(shown.contains("PasswordHash(…)") && !shown.contains("\"h\""), "{shown}");
+}
+
+#[test]
+fn facts_events_and_frames_have_their_names() {
+    for (fact, kind, event_type, types) in facts() {
+        assert_eq!(fact.kind(), kind);
+        assert_eq!(json_of(&fact)["kind"], kind);
+        let entry = entry(7, fact);
+        assert_eq!(envelope(&entry).event_type, event_type);
+        let frames: Vec<_> = frames(&entry).iter().map(json_of).collect();
+        let named: Vec<_> = frames.iter().map(|frame| frame["type"].clone()).collect();
+        assert_eq!(named, types);
+        for frame in frames {
+            let about = (&frame["user_id"], &frame["seq"], &frame["timestamp"]);
+            assert_eq!(about, (&json!(PLAYER), &json!(7), &json!(NOON)));
+        }
+    }
+}
+
+#[test]
+fn an_event_says_whose_it_is_and_what_became_of_the_gold() {
+    let event = json_of(&envelope(&entry(7, round(10, 100, 10))));
+    let expected = json!({
+        "event_type": "game.round.settled", "user_id": PLAYER, "ts": NOON, "trace_id": "t-1",
+        "idempotency_key": "key-1", "version": 1, "seq": 7,
+        "payload": {
+            "game": "slot", "round_id": "01a1fdfa-4600-7a60-9312-8ac1a5c739cf", "bet_gold": 10,
+            "win_gold": 100, "multiplier": 10, "outcome": ["bell", "bell", "bell"], "epoch": 2,
+            "paytable_version": "slot-1", "legs": { "player": 90, "house:slot": -90 },
+            "balance_after": 1090,
+        },
+    });
+    assert_eq!(event, expected);
+}
+
+#[test]
+fn a_round_is_shown_with_balance_level_and_outcome() {
+    let frames = frames(&entry(7, round(10, 100, 10)));
+    let changes = json!({ "changes": { "gold_balance": 1090, "level": 3, "exp": 0 } });
+    assert_eq!(json_of(&frames[0])["data"], changes);
+    let game = json!({ "game": "slot", "round_id": "01a1fdfa-4600-7a60-9312-8ac1a5c739cf",
+        "outcome": ["bell", "bell", "bell"], "bet_gold": 10, "win_gold": 100, "multiplier": 10,
+        "gold_balance": 1090 });
+    assert_eq!(json_of(&frames[1])["data"], game);
+}
+
+#[test]
+fn a_purchase_without_protections_keeps_no_word_of_them() {
+    assert!(json_of(&purchase(0)).get("protections").is_none());
+    assert_eq!(json_of(&purchase(2))["protections"], 2);
+    for fact in [purchase(0), purchase(2)] {
+        assert_eq!(serde_json::from_value::<Fact>(json_of(&fact)).expect("reads back"), fact);
+    }
+}
+
+#[test]
+fn accounts_games_and_roles_are_shown_as_they_are_stored() {
+    use Account::{BurnShop, HouseSlot, MintSignup, MintStreak};
+    for account in [Account::Player, MintSignup, MintStreak, HouseSlot, BurnShop] {
+        assert_eq!(json_of(&account), account.to_string());
+    }
+    assert_eq!(json_of(&Game::Slot), Game::Slot.as_str());
+    for role in [Role::Standard, Role::Premium, Role::Vip, Role::Operator, Role::Admin] {
+        assert_eq!(json_of(&role), role.as_str());
+    }
+    assert_eq!(Gold::new(-5).to_string(), "-5");
+}
+
+#[test]
+fn legs_are_listed_and_summed_and_unbalanced_ones_are_a_defect() {
+    let legs = Legs::to_player(Account::MintStreak, Gold::new(5)).expect("it has an opposite");
+    let listed: Vec<_> = legs.iter().collect();
+    assert_eq!(listed, [(Account::Player, Gold::new(5)), (Account::MintStreak, Gold::new(-5))]);
+    assert_eq!((legs.sum(), legs.of_player()), (0, Gold::new(5)));
+    assert_eq!(Legs::none().iter().count(), 0);
+    let unbalanced: Legs = serde_json::from_value(json!({ "player": 5 })).expect("reads");
+    assert_eq!(unbalanced.sum(), 5);
+    let before = Player::unborn(player(), Profile::default());
+    let fact = Fact::PlayerLoggedIn { session: SessionId::mint(&ctx()) };
+    let planned = std::panic::catch_unwind(|| Plan::new(&before, &ctx(), fact, unbalanced));
+    assert!(planned.is_err(), "{planned:?}");
+}
+
+#[test]
+fn gold_is_added_taken_and_turned_without_wrapping() {
+    let (one, most, least) = (Gold::new(1), Gold::new(i64::MAX), Gold::new(i64::MIN));
+    assert_eq!(Gold::new(5).minus(Gold::new(7)), Ok(Gold::new(-2)));
+    assert_eq!(Gold::new(5).plus(Gold::new(7)), Ok(Gold::new(12)));
+    assert_eq!(Gold::new(5).times(7), Ok(Gold::new(35)));
+    assert_eq!(Gold::new(5).negated(), Ok(Gold::new(-5)));
+    assert!(most.plus(one).is_err() && least.minus(one).is_err() && least.negated().is_err());
+    assert!(most.times(2).is_err());
+    assert!(Gold::new(-1).is_negative() && !Gold::ZERO.is_negative() && !one.is_negative());
+}
+
+#[test]
+fn levels_cost_a_hundred_more_each() {
+    let reached = level::of(u64::MAX / 1_000_000_000);
+    let spent: u64 = (1..reached.level).map(|level| 1000 + (u64::from(level) - 1) * 100).sum();
+    assert_eq!(spent + reached.experience, u64::MAX / 1_000_000_000);
+    assert_eq!(reached.max_experience, 1000 + (u64::from(reached.level) - 1) * 100);
+    assert!(reached.experience < reached.max_experience);
+}
+
+#[test]
+fn draws_are_the_published_formulas() {
+    let seed = ServerSeed::from_hex(&"07".repeat(32)).expect("a seed");
+    assert_eq!(seed.hash(), "4bb06f8e4e3a7715d201d573d0aa423762e55dabd61a2c02278fa56cc6d294e0");
+    // The second bound has a quarter of all words drawn again, the third none.
+    let cases: [(u32, [u32; 10]); 4] = [
+        (32, [17, 22, 8, 9, 15, 21, 2, 16, 0, 24]),
+        (
+            3_221_225_472,
+            [
+                2_995_715_601,
+                1_459_052_694,
+                2_601_902_504,
+                773_253_225,
+                1_701_329_551,
+                2_509_496_450,
+                945_890_768,
+                2_041_034_304,
+                2_127_475_992,
+                806_501_666,
+            ],
+        ),
+        (
+            2_147_483_648,
+            [
+                848_231_953,
+                1_459_052_694,
+                454_418_856,
+                773_253_225,
+                1_701_329_551,
+                2_006_848_597,
+                362_012_802,
+                945_890_768,
+                2_041_034_304,
+                2_127_475_992,
+            ],
+        ),
+        (
+            1_000_000_007,
+            [
+                995_715_587,
+                459_052_687,
+                601_902_490,
+                773_253_225,
+                701_329_544,
+                509_496_436,
+                945_890_768,
+                41_034_290,
+                127_475_978,
+                881_547_280,
+            ],
+        ),
+    ];
+    for (bound, expected) in cases {
+        let mut draws = Draws::new(&seed, "abc", 3);
+        assert_eq!(expected.map(|_| draws.below(bound)), expected, "below {bound}");
+    }
+}
+
+#[test]
+fn the_last_word_of_the_zone_counts_and_the_next_does_not() {
+    let seed = ServerSeed::from_hex(&"07".repeat(32)).expect("a seed");
+    // The first word is 2 995 715 601. One more is a bound that goes into all words
+    // once, and the word is its last; the word itself as bound leaves it over.
+    let first = |bound| Draws::new(&seed, "abc", 3).below(bound);
+    assert_eq!(first(2_995_715_602), 2_995_715_601);
+    assert_eq!(first(2_995_715_601), 1_459_052_694);
+}
+
+#[test]
+fn spins_are_drawn_reel_by_reel_over_the_symbols_in_order() {
+    let seed = ServerSeed::from_hex(&"07".repeat(32)).expect("a seed");
+    let expected = [
+        ["lemon", "cherry", "lemon"],
+        ["cherry", "cherry", "lemon"],
+        ["lemon", "lemon", "cherry"],
+        ["seven", "bell", "bell"],
+        ["lemon", "lemon", "cherry"],
+        ["star", "cherry", "lemon"],
+        ["star", "star", "lemon"],
+        ["seven", "cherry", "cherry"],
+        ["lemon", "star", "cherry"],
+        ["seven", "lemon", "lemon"],
+        ["bell", "seven", "lemon"],
+        ["lemon", "cherry", "lemon"],
+    ];
+    for (symbols, nonce) in expected.iter().zip(1..) {
+        assert_eq!(PAYTABLE.spin(&mut Draws::new(&seed, "abc", nonce)), symbols, "{nonce}");
+    }
+}
+
+#[test]
+fn seeds_come_of_the_master_key_player_and_epoch() {
+    let key = MasterKey::new([1; 32]);
+    let seed = key.server_seed(player(), 258);
+    let expected = "7f46d298c8a90b1cd0f18098a15e8bd55a8c89b6881bf3d76b84b35fb458ff22";
+    assert_eq!(seed.reveal(), expected);
+    assert_eq!(ServerSeed::from_hex(&expected.to_uppercase()), Some(seed.clone()));
+    for nonsense in ["", &expected[1..], &format!("{expected}0"), &"g".repeat(64), &"0g".repeat(32)]
+    {
+        assert_eq!(ServerSeed::from_hex(nonsense), None, "{nonsense}");
+    }
+    assert_eq!(format!("{key:?}"), "MasterKey(…)");
+    assert_eq!(format!("{seed:?}"), format!("ServerSeed(sha256 {})", seed.hash()));
+    for (text, sound) in [("", false), ("a", true), ("a b", false), ("é", false), ("~", true)] {
+        assert_eq!(is_client_seed(text), sound, "{text:?}");
+    }
+    assert!(is_client_seed(&"s".repeat(64)) && !is_client_seed(&"s".repeat(65)));
+}
+
+#[test]
+fn natural_keys_name_player_act_and_day() {
+    let day = date(2026, 11, 21);
+    assert_eq!(
+        claim_streak::natural_key(player(), day),
+        format!("streak:{PLAYER}:claim:2026-11-21")
+    );
+    assert_eq!(
+        repair_streak::natural_key(player(), day),
+        format!("streak-repair:{PLAYER}:2026-11-21")
+    );
+}
+
+#[test]
+fn protections_left_are_what_missed_days_have_not_used() {
+    let today = date(2026, 11, 21);
+    let streak = |count, protections, ago: i64| Streak {
+        count,
+        longest: count,
+        protections,
+        last_day: Some(today - ago.days()),
+    };
+    for (streak, left) in [
+        (streak(3, 5, 0), 5),
+        (streak(3, 5, 1), 5),
+        (streak(3, 5, 2), 4),
+        (streak(3, 5, 6), 0),
+        (streak(3, 5, 7), 0),
+        (streak(0, 5, 7), 5),
+    ] {
+        assert_eq!(streak.protections_left(today), left, "{streak:?}");
+    }
+}
+
+#[test]
+fn statistics_add_up() {
+    let mut stats = Stats::default();
+    let rounds = [round(10, 100, 10), round(10, 10, 1), round(10, 9, 2), round(5, 0, 0)];
+    for (fact, seq) in rounds.into_iter().zip(1..) {
+        stats.fold(&entry(seq, fact));
+    }
+    let total = GameStats {
+        plays: 4,
+        wins: 2,
+        losses: 2,
+        bet: Gold::new(35),
+        won: Gold::new(119),
+        highest_multiplier: 10,
+    };
+    assert_eq!((stats.total(), stats.games[&Game::Slot]), (total, total));
+    assert_eq!((total.profit(), stats.applied_seq, stats.lifetime_active_days), (84, 4, 1));
+    let frame = json_of(&stats_frame(player(), &stats, ctx().now));
+    let expected = json!({ "type": "stats_update", "user_id": PLAYER, "timestamp": NOON, "seq": 4,
+        "data": { "stats": { "total_games_played": 4, "wins": 2, "losses": 2, "total_bets": 35,
+            "highest_multiplier": 10, "total_profit": 84, "lifetime_active_days": 1 } } });
+    assert_eq!(frame, expected);
+}
+
+#[test]
+fn thirty_days_up_to_today_are_recent() {
+    let mut stats = Stats::default();
+    let fact = || Fact::PlayerLoggedIn { session: SessionId::mint(&ctx()) };
+    // Every fifth day of fifty.
+    for (ago, seq) in [50, 45, 40, 35, 30, 29, 25, 20, 15, 10, 5, 0].into_iter().zip(1..) {
+        let at = ctx().now - jiff::SignedDuration::from_hours(24 * ago);
+        stats.fold(&Entry { at, ..entry(seq, fact()) });
+    }
+    let today = date(2026, 11, 21);
+    assert_eq!(stats.lifetime_active_days, 12);
+    assert_eq!(stats.recent_days.first(), Some(&(today - 29.days())));
+    for (ahead, active) in [(-1, 6), (0, 7), (1, 6), (25, 1), (29, 1), (30, 0)] {
+        assert_eq!(stats.active_days(today + ahead.days()), active, "{ahead}");
+    }
+}

@@ -1,0 +1,76 @@
+//! The event stream: every entry at least once, in order, and nothing else.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Case;
+use crate::history::Event;
+
+impl Case<'_> {
+    pub fn events(&mut self) {
+        let mut published: BTreeMap<String, Vec<(usize, u64)>> = BTreeMap::new();
+        let mut wrong = Vec::new();
+        for (place, event) in self.evidence.history.iter().enumerate() {
+            match event {
+                Event::Published { by, data } => {
+                    let envelope: Value = serde_json::from_str(data).unwrap_or_default();
+                    let player = envelope["user_id"].as_str().unwrap_or_default().to_owned();
+                    let seq = envelope["seq"].as_u64().unwrap_or(0);
+                    if let Some(what) = self.mismatch(place, &player, seq, &envelope) {
+                        wrong.push((player.clone(), *by, what));
+                    }
+                    published.entry(player).or_default().push((place, seq));
+                }
+                Event::SetAside { body } => {
+                    wrong.push((String::new(), 0, format!("set aside: {body}")));
+                }
+                _ => {}
+            }
+        }
+        for (player, by, what) in wrong {
+            self.find("an event is an entry", Some(&player), &[by], what);
+        }
+        let mut missing = Vec::new();
+        for (player, books) in &self.players {
+            // In order: the whole journal is a subsequence of what was published.
+            let mut next = 1;
+            for (_, seq) in published.get(player).map(Vec::as_slice).unwrap_or_default() {
+                if *seq == next {
+                    next += 1;
+                }
+            }
+            let last = books.entries.last().map_or(0, |entry| entry.seq);
+            if next <= last {
+                missing.push((player.clone(), format!("entry {next} of {last}")));
+            }
+        }
+        for (player, what) in missing {
+            self.find("every entry is published, in order", Some(&player), &[], what);
+        }
+    }
+
+    fn mismatch(&self, place: usize, player: &str, seq: u64, envelope: &Value) -> Option<String> {
+        let books = self.players.get(player);
+        let entry = books.and_then(|books| books.entries.iter().find(|entry| entry.seq == seq));
+        let Some(entry) = entry else {
+            return Some(format!("{player} has no entry {seq}"));
+        };
+        if entry.committed >= place {
+            return Some(format!("entry {seq} was published before it was committed"));
+        }
+        let payload = &envelope["payload"];
+        let legs: Value = entry
+            .legs
+            .clone()
+            .into_iter()
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
+            .map(|(name, gold)| (name, Value::from(gold)))
+            .collect();
+        let same = payload["balance_after"] == entry.gold_after
+            && payload["legs"] == legs
+            && super::millis(&envelope["ts"]) == entry.at_ms;
+        (!same).then(|| format!("entry {seq} was published as {envelope}"))
+    }
+}

@@ -1,0 +1,159 @@
+//! Sockets: every frame of every entry arrives or can be asked for, in order, and
+//! nobody gets another's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Case, Entry};
+use crate::history::{Event, Invocation};
+
+#[derive(Default)]
+struct Line {
+    player: String,
+    open: bool,
+    /// Whether an `initial_state` came.
+    greeted: bool,
+    /// The latest `initial_state`, which holds everything before it.
+    covered: u64,
+    seen: BTreeSet<(u64, String)>,
+    /// Seen before the client first asked: what was pushed.
+    pushed: Option<BTreeSet<(u64, String)>>,
+    latest: u64,
+    asked: bool,
+}
+
+/// The frames of an entry.
+fn expected(entry: &Entry) -> &'static [&'static str] {
+    match entry.kind.as_str() {
+        "player_signed_up" => &["profile_update", "user_action"],
+        "streak_claimed" => &["profile_update", "reward_granted", "streak_update"],
+        "streak_broken" => &["streak_update"],
+        "round_settled" => &["profile_update", "game_update"],
+        "item_purchased" => &["profile_update", "purchase_update"],
+        _ => &["user_action"],
+    }
+}
+
+impl Case<'_> {
+    pub fn frames(&mut self) {
+        let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+        let mut dead: BTreeSet<String> = BTreeSet::new();
+        let mut wrong: Vec<(String, Invocation, String)> = Vec::new();
+        for (place, event) in self.evidence.history.iter().enumerate() {
+            match event {
+                Event::Opening { socket, player, .. } => {
+                    let line = Line { player: player.clone(), ..Line::default() };
+                    lines.insert(socket.clone(), line);
+                }
+                Event::Opened { socket } => lines.entry(socket.clone()).or_default().open = true,
+                Event::Closed { socket } => lines.entry(socket.clone()).or_default().open = false,
+                Event::DeadLetter { group, .. } => drop(dead.insert(group.clone())),
+                Event::Sync { socket, .. } => {
+                    let line = lines.entry(socket.clone()).or_default();
+                    if place > self.calm && line.pushed.is_none() {
+                        line.pushed = Some(line.seen.clone());
+                    }
+                    line.asked = true;
+                }
+                Event::Frame { by, socket, frame } => {
+                    let line = lines.entry(socket.clone()).or_default();
+                    if let Some(what) = self.frame(place, line, frame) {
+                        wrong.push((line.player.clone(), *by, format!("{socket}: {what}")));
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (player, by, what) in wrong {
+            self.find("a frame is an entry's, and its player's", Some(&player), &[by], what);
+        }
+        for (socket, line) in lines.iter().filter(|(_, line)| line.open) {
+            let Some(books) = self.players.get(&line.player) else { continue };
+            let mut late = Vec::new();
+            let mut lost = Vec::new();
+            for entry in &books.entries {
+                for kind in expected(entry) {
+                    let frame = (entry.seq, (*kind).to_owned());
+                    if entry.seq > line.covered && !line.seen.contains(&frame) {
+                        lost.push(frame.clone());
+                    }
+                    let live = line.greeted && entry.seq > line.covered;
+                    if live && line.pushed.as_ref().is_some_and(|pushed| !pushed.contains(&frame)) {
+                        late.push(frame);
+                    }
+                }
+            }
+            let player = line.player.clone();
+            if !lost.is_empty() {
+                let what = format!("{socket} never saw {lost:?}");
+                self.findings.push(super::Finding {
+                    rule: "a frame is delivered or can be asked for",
+                    what,
+                    player: Some(player.clone()),
+                    by: vec![],
+                });
+            }
+            if !late.is_empty() && !dead.contains(&player) {
+                let what = format!("{socket} was open and was not pushed {late:?}");
+                self.findings.push(super::Finding {
+                    rule: "a frame is pushed to an open socket",
+                    what,
+                    player: Some(player),
+                    by: vec![],
+                });
+            }
+        }
+    }
+
+    /// What is wrong with a frame; notes it in the line.
+    fn frame(&self, place: usize, line: &mut Line, frame: &Value) -> Option<String> {
+        let kind = frame["type"].as_str().unwrap_or_default();
+        let seq = frame["seq"].as_u64().unwrap_or(0);
+        if frame["user_id"] != line.player.as_str() {
+            return Some(format!("a frame of {}", frame["user_id"]));
+        }
+        let books = self.players.get(&line.player)?;
+        let version = *books.versions(place, place).end() as u64;
+        if seq > version {
+            return Some(format!("{kind} {seq} before the entry was committed"));
+        }
+        match kind {
+            "sync_connected" | "pong" | "error" => return None,
+            "initial_state" => {
+                line.greeted = true;
+                line.covered = line.covered.max(seq);
+                let gold = books.snaps.get(usize::try_from(seq).ok()?).map(|snap| snap.gold);
+                let shown = frame["data"]["balances"]["gold_balance"].as_i64();
+                return (gold != shown)
+                    .then(|| format!("state {seq} with {shown:?} gold, not {gold:?}"));
+            }
+            "stats_update" => {
+                let snap = books.snaps.get(usize::try_from(seq).ok()?)?;
+                let plays = frame["data"]["stats"]["total_games_played"].as_i64();
+                return (plays != Some(snap.plays))
+                    .then(|| format!("statistics {seq} with {plays:?} games, not {}", snap.plays));
+            }
+            _ => {}
+        }
+        let entry = books.entries.iter().find(|entry| entry.seq == seq)?;
+        if !expected(entry).contains(&kind) {
+            return Some(format!("{kind} for entry {seq} ({})", entry.kind));
+        }
+        let data = &frame["data"];
+        let gold = match kind {
+            "profile_update" => &data["changes"]["gold_balance"],
+            "game_update" | "purchase_update" => &data["gold_balance"],
+            "reward_granted" => &data["balance_after"],
+            _ => &Value::Null,
+        };
+        let new = line.seen.insert((seq, kind.to_owned()));
+        // What is new comes in order, unless the client asked, or it came late.
+        if new && seq < line.latest && !line.asked {
+            return Some(format!("{kind} {seq} after frames of entry {}", line.latest));
+        }
+        line.latest = line.latest.max(seq);
+        (!gold.is_null() && *gold != entry.gold_after)
+            .then(|| format!("{kind} {seq} says {gold} gold, the entry {}", entry.gold_after))
+    }
+}

@@ -1,0 +1,259 @@
+//! The rules of the game, as simply as they can be said.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Entry, day_number};
+
+pub const STARTING_GOLD: i64 = 1_000;
+pub const MAX_BET: i64 = 100_000;
+const DAY_MS: i64 = 86_400_000;
+
+pub const fn day_of(ms: i64) -> i64 {
+    ms.div_euclid(DAY_MS)
+}
+
+/// A product: price of one, most of one purchase, protections in one.
+pub fn product(id: &str) -> Option<(i64, i64, i64)> {
+    match id {
+        "streak_shield" => Some((500, 10, 1)),
+        "neon_frame" => Some((300, 1, 0)),
+        "lucky_cat_avatar" => Some((800, 1, 0)),
+        _ => None,
+    }
+}
+
+/// What a claim pays that makes the streak `count`: gold and experience.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+pub fn reward(count: i64) -> (i64, i64) {
+    let s = count as f64;
+    let gold = 800.0_f64.mul_add(1.0 - (-s / 6.0).exp(), 1000.0).round_ties_even();
+    let xp = 40.0_f64.mul_add(1.0 - (-s / 8.0).exp(), 50.0).round_ties_even();
+    (gold as i64, xp as i64)
+}
+
+/// Level and experience within it.
+pub fn level(total_xp: i64) -> (i64, i64) {
+    let (mut level, mut left) = (1, total_xp);
+    while left >= 900 + level * 100 {
+        left -= 900 + level * 100;
+        level += 1;
+    }
+    (level, left)
+}
+
+/// A player after some entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snap {
+    pub version: u64,
+    pub gold: i64,
+    pub xp: i64,
+    pub count: i64,
+    pub longest: i64,
+    pub protections: i64,
+    /// The last day claimed or covered.
+    pub last_day: Option<i64>,
+    pub epoch: u32,
+    pub client_seed: String,
+    pub at_ms: i64,
+    pub plays: i64,
+    pub wins: i64,
+    pub losses: i64,
+    pub bet: i64,
+    pub won: i64,
+    pub highest: i64,
+    pub days: BTreeSet<i64>,
+}
+
+/// How a streak stands before a day is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Claimed,
+    Going,
+    Covered { days: i64 },
+    Over { used: i64 },
+}
+
+impl Snap {
+    pub fn standing(&self, today: i64) -> Standing {
+        let Some(last) = self.last_day else { return Standing::Going };
+        if last >= today {
+            return Standing::Claimed;
+        }
+        let missed = today - last - 1;
+        if missed == 0 {
+            return Standing::Going;
+        }
+        if self.count == 0 {
+            return Standing::Over { used: 0 };
+        }
+        if missed <= self.protections {
+            return Standing::Covered { days: missed };
+        }
+        Standing::Over { used: self.protections }
+    }
+
+    /// Days with any action among the last thirty.
+    pub fn recent(&self, today: i64) -> i64 {
+        i64::try_from(self.days.range(today - 29..=today).count()).unwrap_or(i64::MAX)
+    }
+
+    /// The player after one more entry, and all that is wrong with it.
+    pub fn then(
+        &self,
+        entry: &Entry,
+        draw: impl FnOnce(u32, &str, u64) -> Vec<String>,
+    ) -> (Self, Vec<String>) {
+        let mut next = self.clone();
+        let mut wrong = Vec::new();
+        let mut must = |holds: bool, what: &str| {
+            if !holds {
+                wrong.push(format!("entry {} ({}): {what}", entry.seq, entry.kind));
+            }
+        };
+        let fact = &entry.fact;
+        let number = |name: &str| fact[name].as_i64().unwrap_or(i64::MIN);
+        let moved = entry.legs.get("player").copied().unwrap_or(0);
+        let sum: i128 = entry.legs.values().map(|gold| i128::from(*gold)).sum();
+        must(sum == 0, &format!("its legs sum to {sum}: {:?}", entry.legs));
+        must(entry.seq == self.version + 1, &format!("follows entry {}", self.version));
+        next.version = entry.seq;
+        next.gold = self.gold.saturating_add(moved);
+        must(next.gold >= 0, &format!("the balance is {}", next.gold));
+        must(
+            entry.gold_after == next.gold,
+            &format!("says {} gold, the legs say {}", entry.gold_after, next.gold),
+        );
+        must(entry.at_ms >= self.at_ms, "goes back in time");
+        next.at_ms = entry.at_ms;
+        next.days.insert(day_of(entry.at_ms));
+        let mut house = "";
+        let mut expected = 0;
+        match entry.kind.as_str() {
+            "player_signed_up" => {
+                must(entry.seq == 1, "a player signs up once");
+                (house, expected) = ("mint:signup", STARTING_GOLD);
+                next.epoch = 1;
+                fact["client_seed"].as_str().unwrap_or_default().clone_into(&mut next.client_seed);
+            }
+            "player_logged_in" => {}
+            "streak_claimed" => {
+                let day = day_number(&fact["day"]).unwrap_or(i64::MIN);
+                let (count, used) = match self.standing(day) {
+                    Standing::Claimed => {
+                        must(false, "the day was claimed already");
+                        (self.count, 0)
+                    }
+                    Standing::Going => (self.count + 1, 0),
+                    Standing::Covered { days } => (self.count + 1, days),
+                    Standing::Over { used } => (1, used),
+                };
+                must(number("count") == count, &format!("counts {}, not {count}", number("count")));
+                must(
+                    number("protections_used") == used,
+                    &format!("uses other than {used} protections"),
+                );
+                let (gold, xp) = reward(count);
+                must(number("gold") == gold, &format!("pays {}, not {gold}", number("gold")));
+                must(number("xp") == xp, &format!("gives {} experience, not {xp}", number("xp")));
+                (house, expected) = ("mint:streak", gold);
+                next.xp += xp;
+                next.count = count;
+                next.longest = next.longest.max(count);
+                next.protections -= used;
+                next.last_day = Some(day);
+            }
+            "streak_protection_consumed" => {
+                let day = day_number(&fact["day"]).unwrap_or(i64::MIN);
+                let days = number("protections_used");
+                must(
+                    self.standing(day + 1) == Standing::Covered { days },
+                    &format!("the streak stood otherwise: {:?}", self.standing(day + 1)),
+                );
+                next.protections -= days;
+                next.last_day = Some(day);
+            }
+            "streak_broken" => {
+                let day = day_number(&fact["day"]).unwrap_or(i64::MIN);
+                let used = number("protections_used");
+                must(
+                    self.standing(day) == Standing::Over { used },
+                    &format!("the streak stood otherwise: {:?}", self.standing(day)),
+                );
+                must(
+                    number("count_before") == self.count && self.count > 0,
+                    "ends a streak of another length",
+                );
+                next.count = 0;
+                next.protections -= used;
+            }
+            "round_settled" => {
+                let (bet, win, times) = (number("bet"), number("win"), number("multiplier"));
+                must((1..=MAX_BET).contains(&bet), &format!("a bet of {bet}"));
+                must(bet <= self.gold, &format!("bets {bet} of {}", self.gold));
+                must(win == bet * times, "the win is not the bet times the multiplier");
+                must(number("epoch") == i64::from(self.epoch), "is of another epoch");
+                let drawn = draw(self.epoch, &self.client_seed, entry.seq);
+                let drawn: Vec<&str> = drawn.iter().map(String::as_str).collect();
+                must(
+                    fact["outcome"] == serde_json::json!(drawn),
+                    &format!("shows {}, the seeds say {drawn:?}", fact["outcome"]),
+                );
+                must(times == super::slot::multiplier(&drawn), "pays other than its symbols do");
+                (house, expected) = ("house:slot", win - bet);
+                next.plays += 1;
+                if win >= bet {
+                    next.wins += 1
+                } else {
+                    next.losses += 1
+                }
+                next.bet += bet;
+                next.won += win;
+                next.highest = next.highest.max(times);
+            }
+            "item_purchased" => {
+                let id = fact["product"].as_str().unwrap_or_default();
+                let quantity = number("quantity");
+                let (price, most, each) = product(id).unwrap_or((i64::MIN, 0, 0));
+                must((1..=most).contains(&quantity), &format!("{quantity} of {id}"));
+                must(number("price") == price.saturating_mul(quantity), "at another price");
+                (house, expected) = ("burn:shop", -price.saturating_mul(quantity));
+                next.protections += each * quantity;
+            }
+            "fairness_rotated" => {
+                must(number("epoch") == i64::from(self.epoch) + 1, "skips an epoch");
+                next.epoch += 1;
+                fact["client_seed"].as_str().unwrap_or_default().clone_into(&mut next.client_seed);
+            }
+            other => must(false, &format!("nobody knows what {other} is")),
+        }
+        must(moved == expected, &format!("moves {moved} gold, not {expected}"));
+        let others: Vec<_> = entry.legs.keys().filter(|name| *name != "player").collect();
+        must(others.iter().all(|name| *name == house), &format!("moves gold of {others:?}"));
+        must(
+            entry.xp_after == next.xp,
+            &format!("says {} experience, not {}", entry.xp_after, next.xp),
+        );
+        must(next.protections >= 0, "a protection that was not there");
+        (next, wrong)
+    }
+
+    /// Whether a stored or shown statistic is this player's.
+    pub fn is_view(&self, view: &Value) -> bool {
+        let slot = &view["games"]["slot"];
+        let number = |value: &Value| value.as_i64().unwrap_or(0);
+        let latest = self.days.last().copied().unwrap_or(0);
+        let recent: BTreeSet<i64> =
+            view["recent_days"].as_array().into_iter().flatten().filter_map(day_number).collect();
+        number(&view["applied_seq"]) == i64::try_from(self.version).unwrap_or(-1)
+            && number(&slot["plays"]) == self.plays
+            && number(&slot["wins"]) == self.wins
+            && number(&slot["losses"]) == self.losses
+            && number(&slot["bet"]) == self.bet
+            && number(&slot["won"]) == self.won
+            && number(&slot["highest_multiplier"]) == self.highest
+            && number(&view["lifetime_active_days"]) == i64::try_from(self.days.len()).unwrap_or(-1)
+            && recent == self.days.range(latest - 29..).copied().collect()
+    }
+}

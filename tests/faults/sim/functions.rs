@@ -1,0 +1,208 @@
+//! The real functions, built on the simulated world, and the events that AWS
+//! would call them with.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
+use aws_sdk_dynamodb::config::{
+    Credentials, SharedAsyncSleep, SharedCredentialsProvider, StalledStreamProtectionConfig,
+};
+use devstack::{functions::FUNCTIONS, parameters, spec::Spec, template};
+use jiff::Timestamp;
+use runtime::{Clock, Deps, Entropy, Function};
+use serde_json::{Value, json};
+
+use crate::{
+    wire::{Timers, Wire},
+    world::{Shared, World},
+};
+
+/// What the run has to do with. The others touch neither table nor journal, or
+/// only ClickHouse, whose loader is tested against the real server.
+const USED: [&str; 16] = [
+    "account-read",
+    "auth-login",
+    "auth-signup",
+    "dashboard-read",
+    "fairness",
+    "outbox",
+    "projections",
+    "push",
+    "realtime-ticket",
+    "shop-buy",
+    "slot-spin",
+    "socket-connect",
+    "socket-disconnect",
+    "socket-message",
+    "streak-claim",
+    "streak-read",
+];
+
+/// With the one that a schedule invokes.
+const SCHEDULED: &str = "streak-repair";
+
+/// The SDKs keep what is left of their retries by service and region, for the whole
+/// process: every run has a region of its own.
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+/// The template, read once.
+pub static SPEC: LazyLock<Spec> = LazyLock::new(|| {
+    let mut given = parameters::of_dev_stage().expect("samconfig.toml");
+    given.insert("SocketUrl".to_owned(), "ws://sim/realtime".to_owned());
+    given.insert("SocketEndpoint".to_owned(), "http://sim/realtime".to_owned());
+    let path = parameters::root().join("template.yaml");
+    template::load(&path, &given, &template::Pseudo::default()).expect("template.yaml")
+});
+
+/// A built function.
+#[derive(Clone)]
+pub struct Hosted {
+    pub function: Function,
+    pub timeout: Duration,
+}
+
+/// The functions, and what must be awaited before the first event.
+pub fn build(world: &Shared) -> (BTreeMap<&'static str, Hosted>, Vec<(&'static str, Deps)>) {
+    let config = config(world);
+    let mut functions = BTreeMap::new();
+    let mut starting = Vec::new();
+    for declared in SPEC.functions.values() {
+        let Some((name, build)) = FUNCTIONS
+            .iter()
+            .find(|(name, _)| *name == declared.crate_name)
+            .filter(|(name, _)| USED.contains(name) || *name == SCHEDULED)
+        else {
+            continue;
+        };
+        let deps = Deps::new(
+            declared.env.clone().into_iter().collect(),
+            clock(world, name),
+            entropy(world),
+        )
+        .with_aws(config.clone());
+        let function = build(deps.clone()).expect("the template's environment is complete");
+        functions.insert(*name, Hosted { function, timeout: declared.timeout });
+        starting.push((*name, deps));
+    }
+    (functions, starting)
+}
+
+fn config(world: &Shared) -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "simulation");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(format!("sim-{}", RUNS.fetch_add(1, Ordering::Relaxed))))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(Wire(world.clone()))
+        .sleep_impl(SharedAsyncSleep::new(Timers(world.clone())))
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(25)))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
+}
+
+fn clock(world: &Shared, function: &'static str) -> Clock {
+    let world = world.clone();
+    Clock::new(move || world.lock().clock(function))
+}
+
+fn entropy(world: &Shared) -> Entropy {
+    let world = world.clone();
+    Entropy::new(move |bytes| world.lock().entropy.fill(bytes))
+}
+
+/// Every secret that a function of the template asks for.
+pub fn put_secrets(world: &mut World) -> String {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let mut secret = [0; 32];
+    world.entropy.fill(&mut secret);
+    let keys = json!({ "active": "sim", "keys": [
+        { "kid": "sim", "alg": "HS256", "secret": BASE64_STANDARD.encode(secret) }
+    ]})
+    .to_string();
+    let master = BASE64_STANDARD.encode(world.master_key);
+    for function in SPEC.functions.values() {
+        for (_, name) in function.env.iter().filter(|(name, _)| name.ends_with("_SECRET")) {
+            let value = match name.rsplit('/').next().unwrap_or_default() {
+                "jwt-keys" => keys.clone(),
+                "fairness-master-key" => master.clone(),
+                _ => continue,
+            };
+            world.secrets.insert(name.clone(), value);
+        }
+    }
+    keys
+}
+
+/// A request as the HTTP API hands it on.
+pub fn http_event(
+    method: &str,
+    path: &str,
+    headers: &BTreeMap<&str, String>,
+    body: Option<&str>,
+    request_id: &str,
+    now: Timestamp,
+) -> Value {
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": format!("{method} {path}"),
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": headers,
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "sim",
+            "domainName": "sim",
+            "domainPrefix": "sim",
+            "http": {
+                "method": method, "path": path, "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1", "userAgent": "sim",
+            },
+            "requestId": request_id,
+            "routeKey": format!("{method} {path}"),
+            "stage": "$default",
+            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "timeEpoch": now.as_millisecond(),
+        },
+        "isBase64Encoded": false,
+    });
+    if let Some(body) = body {
+        event["body"] = body.into();
+    }
+    event
+}
+
+/// An event of the WebSocket API.
+pub fn socket_event(route: &str, kind: &str, socket: &str, now: Timestamp) -> Value {
+    json!({
+        "headers": { "Host": "sim" },
+        "multiValueHeaders": { "Host": ["sim"] },
+        "requestContext": {
+            "routeKey": route,
+            "eventType": kind,
+            "extendedRequestId": "r",
+            "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "messageDirection": "IN",
+            "stage": "realtime",
+            "connectedAt": now.as_millisecond(),
+            "requestTimeEpoch": now.as_millisecond(),
+            "identity": { "sourceIp": "192.0.2.1" },
+            "requestId": "r",
+            "domainName": "sim",
+            "connectionId": socket,
+            "apiId": "sim",
+        },
+        "isBase64Encoded": false,
+    })
+}
+
+/// A function's name as the list of functions has it.
+pub fn name_of(name: &str) -> Option<&'static str> {
+    FUNCTIONS.iter().map(|(known, _)| *known).find(|known| *known == name)
+}

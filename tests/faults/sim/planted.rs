@@ -1,0 +1,213 @@
+//! How each defect shows in what the product sends and gets.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use crate::{
+    auditor::slot,
+    plant::Plant,
+    world::{Call, Reply, World},
+};
+
+fn text<'v>(item: &'v Value, name: &str) -> &'v str {
+    item[name]["S"].as_str().unwrap_or_default()
+}
+
+fn number(value: &Value) -> i64 {
+    value["N"].as_str().and_then(|digits| digits.parse().ok()).unwrap_or_default()
+}
+
+fn add(value: &mut Value, more: i64) {
+    *value = json!({ "N": (number(value) + more).to_string() });
+}
+
+fn unconditional(put: &mut Value) {
+    if let Some(put) = put.as_object_mut() {
+        for name in [
+            "ConditionExpression",
+            "ExpressionAttributeNames",
+            "ExpressionAttributeValues",
+            "ReturnValuesOnConditionCheckFailure",
+        ] {
+            put.remove(name);
+        }
+    }
+}
+
+/// Adds `more` to what the player gets in an entry, and takes it from the house.
+fn move_gold(state: &mut Value, entry: &mut Value, more: i64) {
+    add(&mut state["gold"], more);
+    add(&mut entry["after"]["M"]["gold"], more);
+    for (account, leg) in entry["legs"]["M"].as_object_mut().into_iter().flatten() {
+        add(leg, if account == "player" { more } else { -more });
+    }
+}
+
+impl World {
+    /// The call as a product with the planted defect would make it.
+    pub fn planted_request(&mut self, call: &Call) -> Call {
+        let Some(plant) = self.plant else { return call.clone() };
+        let mut request = call.json();
+        match call.operation.as_str() {
+            "TransactWriteItems" => self.planted_transaction(plant, call, &mut request),
+            "PutItem" if text(&request["Item"], "sk") == "VIEW#stats" => {
+                self.planted_view(plant, &mut request);
+            }
+            "BatchGetItem" if plant == Plant::EventualRead && call.function == "slot-spin" => {
+                request["RequestItems"][&self.table]["ConsistentRead"] = false.into();
+            }
+            _ => return call.clone(),
+        }
+        let body = serde_json::to_vec(&request).expect("JSON serializes");
+        Call { body, ..call.clone() }
+    }
+
+    fn planted_transaction(&mut self, plant: Plant, call: &Call, request: &mut Value) {
+        let Some(items) = request["TransactItems"].as_array_mut() else { return };
+        let redone = plant == Plant::TimeoutIsFailure && self.unanswered.contains(&call.by);
+        for item in items.iter_mut() {
+            let put = &mut item["Put"];
+            let pk = text(&put["Item"], "pk").to_owned();
+            let once = pk.starts_with("ONCE#");
+            let versioned = pk.starts_with("PLAYER#")
+                && (text(&put["Item"], "sk") == "STATE"
+                    || text(&put["Item"], "sk").starts_with("ENTRY#"));
+            if (plant == Plant::DropVersionCondition && versioned)
+                || (plant == Plant::DropOnceCondition && once)
+                || (redone && once)
+            {
+                unconditional(put);
+            }
+        }
+        let [state, entry, ..] = items.as_mut_slice() else { return };
+        let (state, entry) = (&mut state["Put"]["Item"], &mut entry["Put"]["Item"]);
+        let kind = text(&entry["fact"]["M"], "kind").to_owned();
+        match plant {
+            Plant::LegsDoNotSum if kind == "round_settled" => {
+                add(&mut entry["legs"]["M"]["house:slot"], -1);
+            }
+            Plant::StateBesideEntry if kind == "item_purchased" => add(&mut state["gold"], 1),
+            Plant::ClaimOverpays if kind == "streak_claimed" => {
+                move_gold(state, entry, 100);
+                add(&mut entry["fact"]["M"]["gold"], 100);
+            }
+            Plant::ReuseNonce if kind == "round_settled" => {
+                draw_again(&self.master_key, state, entry);
+            }
+            Plant::PublishBeforeCommit => {
+                let player = text(entry, "pk").trim_start_matches("PLAYER#").to_owned();
+                let seq: u64 =
+                    text(entry, "sk").trim_start_matches("ENTRY#").parse().unwrap_or_default();
+                let event = json!({
+                    "event_type": "early", "user_id": player, "ts": text(entry, "at"),
+                    "trace_id": "t", "version": 1, "seq": seq, "payload": {},
+                });
+                self.publish(call.by, player, BASE64_STANDARD.encode(event.to_string()));
+            }
+            _ => {}
+        }
+        if redone && let Some(request) = request.as_object_mut() {
+            request.remove("ClientRequestToken");
+        }
+    }
+
+    fn planted_view(&mut self, plant: Plant, request: &mut Value) {
+        match plant {
+            Plant::DropViewCondition => unconditional(request),
+            Plant::CountTwiceOnRetry => {
+                let item = &mut request["Item"];
+                let version = format!("{}/{}", text(item, "pk"), item["applied_seq"]["N"]);
+                let games = &mut item["games"]["M"]["slot"]["M"];
+                if !self.views_tried.insert(version) && games.is_object() {
+                    add(&mut games["plays"], 1);
+                    add(&mut games["losses"], 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The answer as a product with the planted defect would take it.
+    pub fn planted_reply(&mut self, call: &Call, reply: Reply) -> Reply {
+        let Some(plant) = self.plant else { return reply };
+        let mut answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let is_pointer = |item: &Value| text(item, "pk").starts_with("ONCE#");
+        match (plant, call.operation.as_str()) {
+            (Plant::SkipTailFold, "Query") if call.function == "account-read" => {
+                if let Some(items) = answer["Items"].as_array_mut() {
+                    items.retain(|item| !text(item, "sk").starts_with("ENTRY#"));
+                }
+            }
+            (Plant::ReplayDiffers, "GetItem") => {
+                let body = &mut answer["Item"]["answer"]["M"]["body"];
+                let Some(Ok(again)) = body["S"].as_str().map(serde_json::from_str::<Value>) else {
+                    return reply;
+                };
+                *body = json!({ "S": again.to_string() });
+            }
+            (Plant::SkipLookup, "BatchGetItem") => {
+                if let Some(items) = answer["Responses"][&self.table].as_array_mut() {
+                    items.retain(|item| !is_pointer(item));
+                }
+            }
+            (Plant::TimeoutIsFailure, "BatchGetItem") if self.unanswered.contains(&call.by) => {
+                if let Some(items) = answer["Responses"][&self.table].as_array_mut() {
+                    items.retain(|item| !is_pointer(item));
+                }
+            }
+            (Plant::RequestHashNotCompared, "BatchGetItem") => {
+                let Some(hash) = self.own_hash(call) else { return reply };
+                for item in answer["Responses"][&self.table].as_array_mut().into_iter().flatten() {
+                    if is_pointer(item) {
+                        item["request_hash"] = json!({ "S": hash });
+                    }
+                }
+            }
+            (Plant::IgnorePartialFailure, "PutRecords") => {
+                for record in answer["Records"].as_array_mut().into_iter().flatten() {
+                    *record = json!({ "SequenceNumber": "0", "ShardId": "shardId-000000000000" });
+                }
+            }
+            _ => return reply,
+        }
+        Reply { status: reply.status, body: serde_json::to_vec(&answer).expect("JSON serializes") }
+    }
+
+    /// The hash of the request that this call serves.
+    fn own_hash(&self, call: &Call) -> Option<String> {
+        let (operation, body) = self.asked.get(&call.by)?;
+        let bet = contract_spin(body)?;
+        (*operation == "spin").then(|| runtime::command::request_hash("slot_spin", &bet))
+    }
+}
+
+/// As the function reads it.
+fn contract_spin(body: &Value) -> Option<Value> {
+    Some(json!({ "bet": body["bet"].as_i64()? }))
+}
+
+/// Makes the round what the nonce of the entry before would have made it.
+fn draw_again(master: &[u8; 32], state: &mut Value, entry: &mut Value) {
+    let player = text(entry, "pk").trim_start_matches("PLAYER#").to_owned();
+    let nonce: u64 = text(entry, "sk").trim_start_matches("ENTRY#").parse().unwrap_or_default();
+    let client_seed = text(&state["fairness"]["M"], "client_seed").to_owned();
+    let fact = &mut entry["fact"]["M"];
+    let epoch = u32::try_from(number(&fact["epoch"])).unwrap_or_default();
+    let seed = slot::server_seed(master, &player, epoch);
+    let symbols = slot::reels(&seed, &client_seed, nonce - 1);
+    let multiplier = slot::multiplier(&symbols);
+    let (bet, win) = (number(&fact["bet"]), number(&fact["win"]));
+    let more = bet * multiplier - win;
+    add(&mut fact["win"], more);
+    fact["multiplier"] = json!({ "N": multiplier.to_string() });
+    fact["outcome"] = json!({ "L": symbols.iter().map(|s| json!({ "S": s })).collect::<Vec<_>>() });
+    move_gold(state, entry, more);
+    let body = &mut entry["answer"]["M"]["body"];
+    if let Some(Ok(mut answer)) = body["S"].as_str().map(serde_json::from_str::<Value>) {
+        answer["reels"] = json!(symbols);
+        answer["multiplier"] = json!(multiplier);
+        answer["win_gold"] = json!(bet * multiplier);
+        answer["gold_balance"] = json!(answer["gold_balance"].as_i64().unwrap_or(0) + more);
+        *body = json!({ "S": answer.to_string() });
+    }
+}
