@@ -177,16 +177,29 @@ impl Store {
         Ok(())
     }
 
+    /// Every item here has a name of its own, so one that is there already is this
+    /// one: an attempt that was given up and took effect after all. It must not undo
+    /// what happened to the item since.
     async fn put_item(&self, item: Item) -> Result<()> {
-        self.client
+        use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError};
+        let answer = self
+            .client
             .put_item()
             .table_name(&*self.table)
             .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
-            .await
-            .map_err(classify)?;
-        Ok(())
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(service))
+                if matches!(service.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(classify(error)),
+        }
     }
 }
 
