@@ -53,6 +53,26 @@ impl Error {
     }
 }
 
+/// The outcome of a write whose condition says whether there is anything left to do.
+pub fn done_or_needless<T, E, R>(
+    answer: std::result::Result<T, aws_sdk_dynamodb::error::SdkError<E, R>>,
+) -> Result<()>
+where
+    E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match answer {
+        Ok(_) => Ok(()),
+        Err(error)
+            if error.as_service_error().and_then(|error| error.code())
+                == Some("ConditionalCheckFailedException") =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(classify(error)),
+    }
+}
+
 /// Sorts an SDK error of a read or a plain write.
 pub fn classify<E, R>(error: aws_sdk_dynamodb::error::SdkError<E, R>) -> Error
 where

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
-    error::{Result, classify},
+    error::{Result, classify, done_or_needless},
     item::{self, Item, Owner},
     keys,
 };
@@ -104,7 +104,6 @@ impl Store {
     /// # Errors
     /// [`crate::Error::Unavailable`].
     pub async fn greeted(&self, player: PlayerId, connection_id: &str, seq: u64) -> Result<()> {
-        use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
         let answer = self
             .client
             .update_item()
@@ -116,15 +115,7 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(service))
-                if matches!(service.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(classify(error)),
-        }
+        done_or_needless(answer)
     }
 
     /// Whose socket it is.
@@ -181,7 +172,6 @@ impl Store {
     /// one: an attempt that was given up and took effect after all. It must not undo
     /// what happened to the item since.
     async fn put_item(&self, item: Item) -> Result<()> {
-        use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError};
         let answer = self
             .client
             .put_item()
@@ -191,15 +181,7 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(service))
-                if matches!(service.err(), PutItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(classify(error)),
-        }
+        done_or_needless(answer)
     }
 }
 

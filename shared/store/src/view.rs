@@ -1,15 +1,11 @@
 //! Reads: the state alone, or everything a screen needs in one query.
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::put_item::PutItemError,
-    types::{AttributeValue, ReturnConsumedCapacity},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use domain::{Entry, Player, PlayerId, stats::Stats};
 
 use crate::{
     Store,
-    error::{Error, Result, classify},
+    error::{Error, Result, classify, done_or_needless},
     item::{self, Item},
     keys,
 };
@@ -132,15 +128,7 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(service))
-                if matches!(service.err(), PutItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(classify(error)),
-        }
+        done_or_needless(answer)
     }
 
     /// One page of a player's items with sort keys from `from` to `to`.
