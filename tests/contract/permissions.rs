@@ -228,9 +228,13 @@ async fn a_function_that_lacks_a_permission_fails() {
     let player = Player::sign_up(&Api::new(&stack.base_url)).await;
     let id: PlayerId = player.id.parse().expect("an id");
     let before = stack.engine().meter().snapshot();
-    let allowed = stack.store("DashboardReadFunction").player(id).await;
+    let allowed = stack.store("DashboardReadFunction").player(store::Subject::system(id)).await;
     assert!(allowed.is_ok(), "{allowed:?}");
-    let refused = stack.store("DashboardReadFunction").open(id).await.expect_err("is refused");
+    let refused = stack
+        .store("DashboardReadFunction")
+        .open(store::Subject::system(id))
+        .await
+        .expect_err("is refused");
     let causes: Vec<_> =
         std::iter::successors(Some(&refused as &(dyn std::error::Error + 'static)), |error| {
             error.source()

@@ -27,7 +27,7 @@ pub async fn journals(stack: &Stack, players: &[Player]) -> Result<Vec<Journal>>
     let mut journals = Vec::new();
     for player in players {
         let player: PlayerId = player.id.parse()?;
-        let state = store.player(player).await?;
+        let state = store.player(store::Subject::system(player)).await?;
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             let last = entries.last().map_or(0, |entry| entry.seq);
@@ -65,7 +65,7 @@ pub fn books(journal: &Journal) {
 
 /// The stored statistics have caught up, and are the fold of the journal.
 pub async fn statistics(stack: &Stack, journal: &Journal) -> Result<()> {
-    let opened = stack.store("auditor").open(journal.player).await?;
+    let opened = stack.store("auditor").open(store::Subject::system(journal.player)).await?;
     assert_eq!(opened.stored_seq, journal.version);
     let mut stats = Stats::default();
     journal.entries.iter().for_each(|entry| stats.fold(entry));

@@ -97,7 +97,9 @@ impl Product {
     /// How many entries the player's journal has.
     pub fn version(&self) -> u64 {
         let id = self.player.id.parse().expect("a player id");
-        self.wait(self.stack.store("fuzz").player(id)).expect("the player").version
+        self.wait(self.stack.store("fuzz").player(store::Subject::system(id)))
+            .expect("the player")
+            .version
     }
 
     /// What `function` has written so far, in write units.

@@ -1,12 +1,21 @@
 //! The product as its users meet it: one file per resource, and whole days.
 
 mod account;
+mod account_erase;
+mod account_export;
+mod account_rename;
 mod auth;
+mod auth_logout;
+mod auth_logout_all;
+mod auth_password;
+mod auth_refresh;
 mod dashboard;
+mod dev_reset;
 mod fairness;
 mod first_day;
 mod gateway;
 mod health;
+mod invite_issue;
 mod problems;
 mod realtime;
 mod shop;

@@ -108,7 +108,7 @@ async fn a_bet_above_the_tables_limit_is_refused_however_rich_the_player() {
         let legs = Legs::to_player(Account::MintStreak, Gold::new(1_000_000))?;
         Ok(Decision { plan: Plan::new(state, &ctx, fact, legs)?, answer: None })
     };
-    stack.store("test").execute(id, once, fortune).await.expect("an entry");
+    stack.store("test").execute(store::Subject::system(id), once, fortune).await.expect("an entry");
 
     let before = possessions(&player).await;
     let over = PAYTABLE.max_bet + 1;

@@ -91,7 +91,8 @@ async fn a_view_comes_back_from_the_first_event_of_its_player() -> Result<()> {
         lambda.aws.bring_back(service);
     }
     assert_eq!(invoke(&mut projections, &event).await?, failures(&event, &[]));
-    let opened = lambda.stack.store("test").open(events.other.id.parse()?).await?;
+    let opened =
+        lambda.stack.store("test").open(store::Subject::system(events.other.id.parse()?)).await?;
     assert_eq!((opened.stored_seq, opened.stats.total().plays), (2, 1));
     Ok(())
 }

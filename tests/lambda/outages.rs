@@ -71,7 +71,7 @@ async fn nothing_is_lost_without(service: Service, function: &str) -> Result<()>
     let last = 1 + 2 * SPINS;
     stack.settled(3 * DEADLINE).await.expect("settles after the outage");
     until_seen(&mut socket, &everything(last)).await;
-    let opened = stack.store("test").open(player.id.parse()?).await?;
+    let opened = stack.store("test").open(store::Subject::system(player.id.parse()?)).await?;
     assert_eq!((opened.stored_seq, opened.stats.total().plays), (last, 2 * SPINS));
     assert_eq!(books(&stack, &player).await.len() as u64, last);
     Ok(())

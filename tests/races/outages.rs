@@ -83,7 +83,7 @@ async fn nothing_is_lost(service: Service, verdict: Verdict) {
     until_seen(&mut late, &everything(21)).await;
 
     let id = player.id.parse().expect("an id");
-    let opened = stack.store("test").open(id).await.expect("opens");
+    let opened = stack.store("test").open(store::Subject::system(id)).await.expect("opens");
     assert_eq!((opened.stored_seq, opened.stats.total().plays), (21, 20));
     assert_eq!(books(&stack, &player).await.len(), 21);
 }

@@ -19,7 +19,11 @@ async fn a_poison_record_is_set_aside_whole_and_holds_up_nobody() {
     player.spin(1, "after").send().await.ok();
     stack.settled(DEADLINE).await.expect("nothing is held up");
 
-    let stored = stack.store("test").open(player.id.parse().expect("an id")).await.expect("opens");
+    let stored = stack
+        .store("test")
+        .open(store::Subject::system(player.id.parse().expect("an id")))
+        .await
+        .expect("opens");
     assert_eq!(stored.stored_seq, 3, "the statistics know of both rounds");
     let sqs = aws_sdk_sqs::Client::new(&stack.engine().sdk_config());
     let queue = stack.spec().queues.iter().find(|queue| queue.logical_id == "OutboxFailureQueue");

@@ -9,7 +9,7 @@ use contract::{
 };
 use runtime::{
     Deps, Function, Problem,
-    http::{Caller, Meta, ok, signed_in_app},
+    http::{Caller, Meta, Role, guarded, ok, signed_in_app},
     utc_day,
 };
 use store::Store;
@@ -28,26 +28,26 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 /// The function's routes.
 pub fn router() -> OpenApiRouter<Arc<Store>> {
     OpenApiRouter::new()
-        .routes(routes!(me))
-        .routes(routes!(profile))
-        .routes(routes!(users_me))
-        .routes(routes!(balance))
-        .routes(routes!(stats))
+        .routes(guarded(Role::Standard, routes!(me)))
+        .routes(guarded(Role::Standard, routes!(profile)))
+        .routes(guarded(Role::Standard, routes!(users_me)))
+        .routes(guarded(Role::Standard, routes!(balance)))
+        .routes(guarded(Role::Standard, routes!(stats)))
 }
 
 /// The caller.
 #[utoipa::path(
-    get, path = "/api/auth/me", operation_id = "auth_me", tag = "account", security(("bearer" = [])),
+    get, path = "/api/auth/me", operation_id = "auth_me", tag = "account", 
     responses((status = 200, body = User), ReadProblems)
 )]
 async fn me(State(store): State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
-    Ok(ok(&User::of(&store.player(caller.player.into()).await?)))
+    Ok(ok(&User::of(&store.player(caller.subject_before_password_change()).await?)))
 }
 
 /// The caller; the same as `/api/auth/me`.
 #[utoipa::path(
     get, path = "/api/auth/profile", operation_id = "auth_profile", tag = "account",
-    security(("bearer" = [])), responses((status = 200, body = User), ReadProblems)
+    responses((status = 200, body = User), ReadProblems)
 )]
 async fn profile(store: State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
     me(store, caller).await
@@ -56,7 +56,7 @@ async fn profile(store: State<Arc<Store>>, caller: Caller) -> Result<Response, P
 /// The caller; the same as `/api/auth/me`.
 #[utoipa::path(
     get, path = "/api/users/me", operation_id = "users_me", tag = "account",
-    security(("bearer" = [])), responses((status = 200, body = User), ReadProblems)
+    responses((status = 200, body = User), ReadProblems)
 )]
 async fn users_me(store: State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
     me(store, caller).await
@@ -65,22 +65,22 @@ async fn users_me(store: State<Arc<Store>>, caller: Caller) -> Result<Response, 
 /// The caller's gold.
 #[utoipa::path(
     get, path = "/api/users/balance", operation_id = "users_balance", tag = "account",
-    security(("bearer" = [])), responses((status = 200, body = Balance), ReadProblems)
+    responses((status = 200, body = Balance), ReadProblems)
 )]
 async fn balance(State(store): State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
-    Ok(ok(&Balance::of(store.player(caller.player.into()).await?.gold.units())))
+    Ok(ok(&Balance::of(store.player(caller.subject()).await?.gold.units())))
 }
 
 /// The caller's statistics, never older than the caller's last round.
 #[utoipa::path(
     get, path = "/api/users/stats", operation_id = "users_stats", tag = "account",
-    security(("bearer" = [])), responses((status = 200, body = Stats), ReadProblems)
+    responses((status = 200, body = Stats), ReadProblems)
 )]
 async fn stats(
     State(store): State<Arc<Store>>,
     meta: Meta,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    let opened = store.open(caller.player.into()).await?;
+    let opened = store.open(caller.subject()).await?;
     Ok(ok(&Stats::of(&opened.stats, utc_day(meta.now))))
 }

@@ -9,26 +9,27 @@ use contract::{
     auth::{LoginAnswer, LoginRequest},
     openapi::{OptionalIdempotencyHeader, PublicWriteProblems},
 };
-use domain::{Ctx, Fact, Once, Player, SessionId, command::log_in};
+use domain::{Ctx, Fact, Once, PasswordHash, Player, SessionId, command::log_in};
 use runtime::{
     Deps, Entropy, Function, Problem,
-    auth::{JwtKeys, Verdict, session_answer, verify_password},
+    auth::{Guess, JwtKeys, PerAddress, Verdict, hash_password, session_answer, verify_password},
     command,
     http::{IdempotencyKey, Json, Meta, app, rendered_answer},
     secrets::Rotating,
 };
-use store::{Decision, Receipt, Store};
+use store::{Decision, Receipt, Store, Subject};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
+/// A variable is not set, or no number.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let login = Login {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         keys: deps.jwt_keys()?,
         entropy: deps.entropy.clone(),
+        per_address: PerAddress::from_env(&deps.env)?,
     };
     Ok(Function::http(app(router().with_state(Arc::new(login)), &deps)))
 }
@@ -43,6 +44,7 @@ pub struct Login {
     store: Store,
     keys: Rotating<JwtKeys>,
     entropy: Entropy,
+    per_address: PerAddress,
 }
 
 /// Opens a session. Answer and timing do not tell whether the account exists.
@@ -57,30 +59,48 @@ async fn login(
     key: Option<IdempotencyKey>,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
-    let player = login.recognise(request).await?;
+    let Login { store, per_address, .. } = &*login;
+    let guess = Guess::at_login(store, &request.site_id, meta.source_ip, *per_address, meta.now);
+    guess.begin().await?;
+    let Recognised { player, set_by, rehashed } = login.recognise(request).await?;
     let ctx = command::context(&meta, &login.entropy);
-    let receipt = login
-        .store
-        .execute(player.id, once(key, &player, &ctx), |state| {
-            let plan = log_in::decide(state, &ctx)?;
-            let answer = command::answer(200, &nameless(plan.after()));
-            Ok(Decision { plan, answer: Some(answer) })
-        })
-        .await?;
-    login.answer(&player, receipt).await
+    let once = once(key, &player, &ctx);
+    let recorded = store.execute(Subject::system(player.id), once, |state| {
+        let plan = log_in::decide(state, set_by, rehashed.as_ref(), &ctx)?;
+        let answer = command::answer(200, &nameless(plan.after()));
+        Ok(Decision { plan, answer: Some(answer) })
+    });
+    let (receipt, ()) = tokio::join!(recorded, guess.was_right());
+    login.answer(&player, receipt?).await
+}
+
+/// Somebody whose password was right.
+struct Recognised {
+    player: Player,
+    /// Which password it was.
+    set_by: u64,
+    /// Its hash by the present parameters, if the stored one has others.
+    rehashed: Option<PasswordHash>,
 }
 
 impl Login {
     /// The player whose name and password these are. An unknown name costs as much
     /// time as a wrong password.
-    async fn recognise(&self, request: LoginRequest) -> Result<Player, Problem> {
+    async fn recognise(&self, request: LoginRequest) -> Result<Recognised, Problem> {
         let found = self.store.login(&request.site_id).await?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
-        let verdict = verify_password(request.password, hash).await.map_err(Problem::internal)?;
-        match (found, verdict) {
-            (Some(found), Verdict::Right { .. }) => Ok(found.player),
-            _ => Err(Code::InvalidCredentials.into()),
-        }
+        let verdict =
+            verify_password(request.password.clone(), hash).await.map_err(Problem::internal)?;
+        let (Some(found), Verdict::Right { needs_rehash }) = (found, verdict) else {
+            return Err(Code::InvalidCredentials.into());
+        };
+        let rehashed = if needs_rehash {
+            let hash = hash_password(request.password, &self.entropy).await;
+            Some(PasswordHash(hash.map_err(Problem::internal)?))
+        } else {
+            None
+        };
+        Ok(Recognised { player: found.player, set_by: found.set_by, rehashed })
     }
 
     /// Rendered each time: the entry keeps what was shown besides names and tokens.

@@ -9,7 +9,7 @@ use contract::{
     openapi::{OptionalIdempotencyHeader, PublicWriteProblems},
 };
 use domain::{
-    Ctx, Fact, Once, OnceKey, PasswordHash, Player, PlayerId, Profile, Rejection, Role,
+    Ctx, Fact, Invite, Once, OnceKey, PasswordHash, Player, PlayerId, Profile, Rejection, Role,
     command::sign_up::{self, Policy, SignUp},
 };
 use runtime::{
@@ -105,33 +105,49 @@ impl Signup {
             birth_date: request.birth_date,
             must_change_password: false,
         };
-        // Before the costly part; `decide` asks again.
-        command.admit(&self.policy, &ctx)?;
+        // Before the costly part; `decide` and the commit ask again.
+        let invite = self.invite(&command.invite_code).await?;
+        command.admit(&self.policy, invite.as_ref(), &ctx)?;
         let hash = hash_password(request.password.clone(), &self.entropy)
             .await
             .map_err(Problem::internal)?;
         let receipt = self
             .store
             .create(PlayerId::mint(&ctx), once(key, &command, &ctx), || {
-                let plan =
-                    sign_up::decide(&command, PasswordHash(hash.clone()), &self.policy, &ctx)?;
+                let hash = PasswordHash(hash.clone());
+                let plan = sign_up::decide(&command, hash, &self.policy, invite.as_ref(), &ctx)?;
                 Ok(Decision { plan, answer: None })
             })
             .await?;
         if receipt.replayed {
-            self.check_owner(&command, request.password).await?;
+            self.check_owner(&command, &receipt, request.password).await?;
         }
         self.answer(command, &receipt).await
     }
 
-    /// The request hash leaves the password out, since a quick hash of it must not
-    /// lie in the table. So whoever repeats the request shows that they know it.
+    /// The invite with this code; the unlimited code is none.
+    async fn invite(&self, code: &str) -> Result<Option<Invite>, Problem> {
+        if self.policy.unlimited_invite_code.as_deref() == Some(code) {
+            return Ok(None);
+        }
+        Ok(self.store.invite(code).await?)
+    }
+
+    /// The request hash leaves everything personal out: what can be guessed can be
+    /// found from its hash, and the journal outlives a player's wish to be forgotten.
+    /// So whoever repeats the request shows by name and password that it was theirs.
     async fn check_owner(
         &self,
         command: &SignUp,
+        receipt: &Receipt,
         password: contract::Secret,
     ) -> Result<(), Problem> {
-        let login = self.store.login(&command.site_id).await?;
+        let login = self.store.login(&command.site_id).await?.filter(|login| {
+            let Profile { site_id, nickname, .. } = &login.player.profile;
+            login.player.id == receipt.entry.player
+                && *site_id == command.site_id
+                && *nickname == command.nickname
+        });
         let hash = login.map(|login| login.password_hash);
         match verify_password(password, hash).await.map_err(Problem::internal)? {
             Verdict::Right { .. } => Ok(()),
@@ -150,6 +166,7 @@ impl Signup {
             nickname: command.nickname,
             role: command.role,
             must_change_password: command.must_change_password,
+            erased: false,
         };
         let player = Player::unborn(receipt.entry.player, profile)
             .apply(&receipt.entry)
@@ -165,9 +182,8 @@ fn once(key: Option<IdempotencyKey>, command: &SignUp, ctx: &Ctx) -> Once {
         // Nobody can repeat this request; the key only settles unknown outcomes.
         return command::once_by_nature(format!("signup:{}", PlayerId::mint(ctx)));
     };
-    let body = (&command.site_id, &command.nickname, &command.invite_code, command.birth_date);
     Once {
         key: OnceKey::Anonymous(key.into_string()),
-        request_hash: command::request_hash("auth_signup", &body),
+        request_hash: command::request_hash("auth_signup", &command.invite_code),
     }
 }

@@ -11,7 +11,7 @@ use contract::{
 use domain::catalog::CATALOG;
 use runtime::{
     Deps, Function, Problem,
-    http::{Caller, IfNoneMatch, Meta, ok_if_changed, signed_in_app},
+    http::{Caller, IfNoneMatch, Meta, Role, guarded, ok_if_changed, signed_in_app},
     utc_day,
 };
 use store::Store;
@@ -32,14 +32,13 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 
 /// The function's routes.
 pub fn router() -> OpenApiRouter<Arc<Store>> {
-    OpenApiRouter::new().routes(routes!(dashboard))
+    OpenApiRouter::new().routes(guarded(Role::Standard, routes!(dashboard)))
 }
 
 /// Profile, balances, streak and what is going on, never older than the caller's
 /// own last write; 304 when nothing changed.
 #[utoipa::path(
     get, path = "/api/dashboard", operation_id = "dashboard", tag = "home",
-    security(("bearer" = [])),
     responses(
         (status = 200, body = Dashboard),
         (status = 304, description = "As the given `If-None-Match`."),
@@ -52,7 +51,7 @@ async fn dashboard(
     caller: Caller,
     if_none_match: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let player = store.player(caller.player.into()).await?;
+    let player = store.player(caller.subject()).await?;
     let highlights = CATALOG.iter().take(HIGHLIGHTS);
     let dashboard = Dashboard {
         core: DashboardCore::of(&player, utc_day(meta.now)),

@@ -20,7 +20,7 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, IdempotencyKey, Json, Meta, ok, signed_in_app},
+    http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, ok, signed_in_app},
     secrets::Rotating,
 };
 use store::{Decision, Store};
@@ -42,7 +42,10 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 
 /// The function's routes.
 pub fn router() -> OpenApiRouter<Arc<Seeds>> {
-    OpenApiRouter::new().routes(routes!(read)).routes(routes!(rotate)).routes(routes!(verify))
+    OpenApiRouter::new()
+        .routes(guarded(Role::Standard, routes!(read)))
+        .routes(guarded(Role::Standard, routes!(rotate)))
+        .routes(routes!(verify))
 }
 
 /// What the function works with.
@@ -55,17 +58,17 @@ pub struct Seeds {
 /// The commitment in force and the caller's next nonce.
 #[utoipa::path(
     get, path = "/api/games/fairness", operation_id = "fairness_read", tag = "games",
-    security(("bearer" = [])), responses((status = 200, body = Fairness), ReadProblems)
+    responses((status = 200, body = Fairness), ReadProblems)
 )]
 async fn read(State(seeds): State<Arc<Seeds>>, caller: Caller) -> Result<Response, Problem> {
-    let player = seeds.store.player(caller.player.into()).await?;
+    let player = seeds.store.player(caller.subject()).await?;
     Ok(ok(&current(&*seeds.master.current().await?, &player)))
 }
 
 /// Ends the epoch, shows its server seed, and begins the next.
 #[utoipa::path(
     post, path = "/api/games/fairness/rotate", operation_id = "fairness_rotate", tag = "games",
-    security(("bearer" = [])), params(IdempotencyHeader), request_body = RotateRequest,
+    params(IdempotencyHeader), request_body = RotateRequest,
     responses((status = 200, body = RotateAnswer), WriteProblems)
 )]
 async fn rotate(
@@ -80,7 +83,7 @@ async fn rotate(
     let master = seeds.master.current().await?;
     let receipt = seeds
         .store
-        .execute(caller.player.into(), once, |state| {
+        .execute(caller.subject(), once, |state| {
             let plan = rotate_fairness::decide(state, &request.client_seed, &ctx)?;
             let rotated = RotateAnswer {
                 previous: reveal(&master, state),

@@ -16,7 +16,7 @@ use runtime::{
     Deps, Function,
     push::{Message, Queue},
 };
-use store::{Opened, Store};
+use store::{Opened, Store, Subject};
 
 /// Builds the function.
 ///
@@ -47,7 +47,7 @@ impl Projections {
         let mut failed: Vec<usize> = Vec::new();
         let mut due: Vec<(usize, Opened)> = Vec::new();
         for (player, Nudge { index, newest }) in nudges(&records) {
-            match self.store.open_up_to(player, newest).await {
+            match self.store.open_up_to(Subject::system(player), newest).await {
                 Ok(opened) if opened.stored_seq >= newest => {}
                 Ok(opened) => due.push((index, opened)),
                 Err(error) => {

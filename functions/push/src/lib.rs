@@ -19,7 +19,7 @@ use runtime::{
     push::{Body, Delivery, Message, Sockets},
 };
 use serde_json::Value;
-use store::{Connection, Store};
+use store::{Connection, Store, Subject};
 
 /// API Gateway answers 410 until `$connect` has been answered, so a greeting may
 /// come too early. It is tried again for a second or so.
@@ -120,7 +120,7 @@ impl Push {
     /// `sync_connected`, then `initial_state`. The socket gets the frames of every
     /// entry after that state: they are behind this message in the queue.
     async fn greet(&self, player: PlayerId, connection: &Connection) -> Result<(), Error> {
-        let state = self.store.player(player).await?;
+        let state = self.store.player(Subject::system(player)).await?;
         let now = self.clock.now();
         let connected =
             ConnectionData::SyncConnected { connection_id: connection.connection_id.clone() };

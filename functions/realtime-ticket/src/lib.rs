@@ -10,7 +10,7 @@ use contract::{
 use runtime::{
     Deps, Entropy, Function, Problem,
     auth::Opaque,
-    http::{Caller, Meta, ok, signed_in_app},
+    http::{Caller, Meta, Role, guarded, ok, signed_in_app},
 };
 use store::{Store, Ticket};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -31,7 +31,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 
 /// The function's routes.
 pub fn router() -> OpenApiRouter<Arc<Tickets>> {
-    OpenApiRouter::new().routes(routes!(ticket))
+    OpenApiRouter::new().routes(guarded(Role::Standard, routes!(ticket)))
 }
 
 /// What the function works with.
@@ -44,16 +44,22 @@ pub struct Tickets {
 /// A ticket for the socket, good once and for 30 seconds.
 #[utoipa::path(
     post, path = "/api/realtime/ticket", operation_id = "realtime_ticket", tag = "realtime",
-    security(("bearer" = [])), responses((status = 200, body = TicketAnswer), WriteProblems)
+    responses((status = 200, body = TicketAnswer), WriteProblems)
 )]
 async fn ticket(
     State(tickets): State<Arc<Tickets>>,
     meta: Meta,
     caller: Caller,
 ) -> Result<Response, Problem> {
+    tickets.store.player(caller.subject()).await?;
     let Opaque { token, fingerprint } = Opaque::generate(&tickets.entropy);
     let expires_at = meta.now.as_second() + i64::from(TICKET_SECONDS);
-    let stored = Ticket { player: caller.player.into(), expires_at };
+    let stored = Ticket {
+        player: caller.player(),
+        session: caller.session(),
+        role: caller.role(),
+        expires_at,
+    };
     tickets.store.put_ticket(&fingerprint, &stored).await?;
     Ok(ok(&TicketAnswer {
         ticket: token,

@@ -10,7 +10,7 @@ use contract::{
 use domain::{Fact, Plan, catalog, command::buy_item};
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, IdempotencyKey, Json, Meta, signed_in_app},
+    http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
 };
 use store::{Decision, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,7 +30,9 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 
 /// The function's routes.
 pub fn router() -> OpenApiRouter<Arc<Shop>> {
-    OpenApiRouter::new().routes(routes!(buy)).routes(routes!(purchase))
+    OpenApiRouter::new()
+        .routes(guarded(Role::Standard, routes!(buy)))
+        .routes(guarded(Role::Standard, routes!(purchase)))
 }
 
 /// What the function works with.
@@ -42,7 +44,7 @@ pub struct Shop {
 /// Buys an item. The price is the catalog's, never the client's.
 #[utoipa::path(
     post, path = "/api/shop/buy", operation_id = "shop_buy", tag = "shop",
-    security(("bearer" = [])), params(IdempotencyHeader), request_body = BuyRequest,
+    params(IdempotencyHeader), request_body = BuyRequest,
     responses((status = 200, body = BuyAnswer), WriteProblems)
 )]
 async fn buy(
@@ -57,7 +59,7 @@ async fn buy(
     let once = command::once(key, "shop_buy", &(&product_id, quantity));
     let receipt = shop
         .store
-        .execute(caller.player.into(), once, |state| {
+        .execute(caller.subject(), once, |state| {
             let plan = buy_item::decide(state, &product_id, quantity, &ctx)?;
             let answer = rendered(&plan).map(|answer| command::answer(200, &answer));
             Ok(Decision { plan, answer })
@@ -70,7 +72,7 @@ async fn buy(
 /// The same as `/api/shop/buy`.
 #[utoipa::path(
     post, path = "/api/shop/purchase", operation_id = "shop_purchase", tag = "shop",
-    security(("bearer" = [])), params(IdempotencyHeader), request_body = BuyRequest,
+    params(IdempotencyHeader), request_body = BuyRequest,
     responses((status = 200, body = BuyAnswer), WriteProblems)
 )]
 async fn purchase(

@@ -15,7 +15,7 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, IdempotencyKey, Json, Meta, signed_in_app},
+    http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
     secrets::Rotating,
 };
 use store::{Decision, Store};
@@ -37,7 +37,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 
 /// The function's routes.
 pub fn router() -> OpenApiRouter<Arc<Slot>> {
-    OpenApiRouter::new().routes(routes!(spin))
+    OpenApiRouter::new().routes(guarded(Role::Standard, routes!(spin)))
 }
 
 /// What the function works with.
@@ -51,7 +51,7 @@ pub struct Slot {
 /// the round's nonce.
 #[utoipa::path(
     post, path = "/api/games/slot/spin", operation_id = "slot_spin", tag = "games",
-    security(("bearer" = [])), params(IdempotencyHeader), request_body = SpinRequest,
+    params(IdempotencyHeader), request_body = SpinRequest,
     responses((status = 200, body = SpinAnswer), WriteProblems)
 )]
 async fn spin(
@@ -61,13 +61,13 @@ async fn spin(
     key: IdempotencyKey,
     Json(request): Json<SpinRequest>,
 ) -> Result<Response, Problem> {
-    let player = caller.player.into();
+    let player = caller.player();
     let ctx = command::context(&meta, &slot.entropy);
     let once = command::once(key, "slot_spin", &request);
     let master = slot.master.current().await?;
     let receipt = slot
         .store
-        .execute(player, once, |state| {
+        .execute(caller.subject(), once, |state| {
             let seed = master.server_seed(player, state.fairness.epoch);
             let plan = spin_slot::decide(state, Gold::new(request.bet), &PAYTABLE, &seed, &ctx)?;
             let answer = rendered(state, &plan, &seed).map(|answer| command::answer(200, &answer));

@@ -4,7 +4,7 @@
 //! greeting goes through the push queue.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
-use domain::PlayerId;
+use domain::{Credentials, PlayerId, Role, SessionId};
 use jiff::Timestamp;
 use runtime::{
     Clock, Deps, Function,
@@ -13,7 +13,7 @@ use runtime::{
     secrets::Rotating,
 };
 use serde_json::{Value, json};
-use store::Store;
+use store::{Store, Subject, Ticket};
 
 const PROTOCOL: &str = "sec-websocket-protocol";
 
@@ -43,7 +43,7 @@ struct Door {
 
 /// Someone known, and the subprotocol the handshake must name, if any was offered.
 struct Guest {
-    player: PlayerId,
+    subject: Subject,
     protocol: Option<String>,
 }
 
@@ -51,10 +51,19 @@ impl Door {
     async fn open(&self, event: &ApiGatewayWebsocketProxyRequest) -> Result<Value, runtime::Error> {
         let now = self.clock.now();
         let connection_id = event.request_context.connection_id.as_deref().unwrap_or_default();
-        let Some(Guest { player, protocol }) = self.admit(event, now).await? else {
+        let Some(Guest { subject, protocol }) = self.recognise(event, now).await? else {
             tracing::info!(connection_id, "refused a socket: no valid ticket or token");
             return Ok(json!({ "statusCode": 401 }));
         };
+        let player = subject.player();
+        match self.store.player(subject).await {
+            Ok(_) => {}
+            Err(store::Error::Rejected(_) | store::Error::PlayerNotFound(_)) => {
+                tracing::info!(%player, connection_id, "refused a socket: the session has ended");
+                return Ok(json!({ "statusCode": 401 }));
+            }
+            Err(error) => return Err(error.into()),
+        }
         self.store.connect(player, connection_id, now).await?;
         let body = Body::Greet { connection_id: connection_id.to_owned() };
         self.push.send(&[Message { player, body }]).await?;
@@ -67,7 +76,7 @@ impl Door {
         })
     }
 
-    async fn admit(
+    async fn recognise(
         &self,
         event: &ApiGatewayWebsocketProxyRequest,
         now: Timestamp,
@@ -79,16 +88,23 @@ impl Door {
             .map(|value| value.split(',').map(str::trim).collect())
             .unwrap_or_default();
         if let Some(ticket) = event.query_string_parameters.first("ticket") {
-            let player = self.store.take_ticket(&fingerprint(ticket), now).await?;
+            let ticket = self.store.take_ticket(&fingerprint(ticket), now).await?;
             let protocol = offered.first().map(|&protocol| protocol.to_owned());
-            return Ok(player.map(|player| Guest { player, protocol }));
+            return Ok(ticket.map(|Ticket { player, session, role, .. }| Guest {
+                subject: subject(player, session, role),
+                protocol,
+            }));
         }
         // A browser can set no header but this one: `bearer, <access token>`.
         let keys = self.keys.current().await?;
         let token = offered.iter().find_map(|token| keys.verify(token, now).ok());
         Ok(token.map(|claims| Guest {
-            player: claims.sub.into(),
+            subject: subject(claims.sub.into(), claims.sid.into(), claims.role),
             protocol: offered.first().map(|&protocol| protocol.to_owned()),
         }))
     }
+}
+
+fn subject(player: PlayerId, session: SessionId, role: Role) -> Subject {
+    Subject::caller(player, Credentials { session, role, before_password_change: false })
 }

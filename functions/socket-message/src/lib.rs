@@ -13,7 +13,7 @@ use runtime::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::Store;
+use store::{Store, Subject};
 
 /// The longest gap that is replayed entry by entry; beyond it a fresh
 /// `initial_state` is shorter.
@@ -76,7 +76,7 @@ impl Line<'_> {
     /// Every frame after `last_seq` in order, then the statistics as they are now;
     /// or a fresh state when the gap is too long, or ahead of the journal.
     async fn sync(&self, last_seq: u64) -> Result<Delivery, runtime::Error> {
-        let opened = self.desk.store.open(self.player).await?;
+        let opened = self.desk.store.open(Subject::system(self.player)).await?;
         let Some(gap) =
             opened.player.version.checked_sub(last_seq).filter(|gap| *gap <= LONGEST_GAP)
         else {

@@ -10,7 +10,7 @@ use contract::{
 use domain::{Fact, Plan, command::claim_streak, level};
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, IdempotencyKey, Meta, signed_in_app},
+    http::{Caller, IdempotencyKey, Meta, Role, guarded, signed_in_app},
 };
 use store::{Decision, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,7 +30,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 
 /// The function's routes.
 pub fn router() -> OpenApiRouter<Arc<Claims>> {
-    OpenApiRouter::new().routes(routes!(claim))
+    OpenApiRouter::new().routes(guarded(Role::Standard, routes!(claim)))
 }
 
 /// What the function works with.
@@ -43,7 +43,7 @@ pub struct Claims {
 /// gives the first answer again, whatever the header says.
 #[utoipa::path(
     post, path = "/api/streak/claim", operation_id = "streak_claim", tag = "home",
-    security(("bearer" = [])), params(OptionalIdempotencyHeader),
+    params(OptionalIdempotencyHeader),
     responses((status = 200, body = StreakClaimAnswer), WriteProblems)
 )]
 async fn claim(
@@ -52,12 +52,12 @@ async fn claim(
     caller: Caller,
     _unneeded: Option<IdempotencyKey>,
 ) -> Result<Response, Problem> {
-    let player = caller.player.into();
+    let player = caller.player();
     let ctx = command::context(&meta, &claims.entropy);
     let once = command::once_by_nature(claim_streak::natural_key(player, ctx.today()));
     let receipt = claims
         .store
-        .execute(player, once, |state| {
+        .execute(caller.subject(), once, |state| {
             let plan = claim_streak::decide(state, &ctx)?;
             let answer = rendered(&plan).map(|answer| command::answer(200, &answer));
             Ok(Decision { plan, answer })

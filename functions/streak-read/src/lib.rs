@@ -9,11 +9,10 @@ use contract::{
     openapi::ReadProblems,
     page::PageQuery,
 };
-use domain::PlayerId;
 use runtime::{
     Deps, Function, Problem,
     auth::JwtKeys,
-    http::{Caller, Cursors, Meta, Query, ok, signed_in_app},
+    http::{Caller, Cursors, Meta, Query, Role, guarded, ok, signed_in_app},
     secrets::Rotating,
     utc_day,
 };
@@ -40,7 +39,9 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 
 /// The function's routes.
 pub fn router() -> OpenApiRouter<Arc<Streaks>> {
-    OpenApiRouter::new().routes(routes!(status)).routes(routes!(history))
+    OpenApiRouter::new()
+        .routes(guarded(Role::Standard, routes!(status)))
+        .routes(guarded(Role::Standard, routes!(history)))
 }
 
 /// What the function works with.
@@ -52,14 +53,14 @@ pub struct Streaks {
 /// The streak today and what the next claim grants.
 #[utoipa::path(
     get, path = "/api/streak/status", operation_id = "streak_status", tag = "home",
-    security(("bearer" = [])), responses((status = 200, body = StreakStatus), ReadProblems)
+    responses((status = 200, body = StreakStatus), ReadProblems)
 )]
 async fn status(
     State(streaks): State<Arc<Streaks>>,
     meta: Meta,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    let player = streaks.store.player(caller.player.into()).await?;
+    let player = streaks.store.player(caller.subject()).await?;
     Ok(ok(&StreakStatus::of(&player, utc_day(meta.now))))
 }
 
@@ -67,7 +68,7 @@ async fn status(
 /// fewer than `limit` items and still have a next one.
 #[utoipa::path(
     get, path = "/api/streak/history", operation_id = "streak_history", tag = "home",
-    security(("bearer" = [])), params(PageQuery),
+    params(PageQuery),
     responses((status = 200, body = Page<StreakHistoryItem>), ReadProblems)
 )]
 async fn history(
@@ -75,14 +76,14 @@ async fn history(
     caller: Caller,
     Query(page): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let player: PlayerId = caller.player.into();
+    let player = caller.player();
     let cursors = Cursors::new(&*streaks.keys.current().await?);
     let list = format!("streak-history:{player}");
     let before = match &page.cursor {
         Some(cursor) => cursors.open::<u64>(&list, cursor)?,
         None => u64::MAX,
     };
-    let entries = streaks.store.entries_before(player, before, LOOKED_AT).await?;
+    let entries = streaks.store.history(caller.subject(), before, LOOKED_AT).await?;
     let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
     let mut items = Vec::new();
     let mut last_seen = None;

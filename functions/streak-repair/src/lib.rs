@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use runtime::{Clock, Deps, Entropy, Function, command};
 use serde::Serialize;
 use serde_json::Value;
-use store::{Decision, ROSTER_SHARDS, Store};
+use store::{Decision, ROSTER_SHARDS, Store, Subject};
 
 /// Players looked at at once.
 const CONCURRENCY: usize = 8;
@@ -84,14 +84,14 @@ impl Repair {
 
     async fn mend(&self, player: PlayerId, ctx: Ctx) -> Result<Mend, store::Error> {
         // Most streaks need nothing, and looking costs one small read.
-        let state = self.store.player(player).await?;
+        let state = self.store.player(Subject::system(player)).await?;
         if repair_streak::decide(&state, &ctx)?.is_none() {
             return Ok(Mend::Nothing);
         }
         let once = command::once_by_nature(repair_streak::natural_key(player, ctx.today()));
         let receipt = self
             .store
-            .execute_if(player, once, |state| {
+            .execute_if(Subject::system(player), once, |state| {
                 let plan = repair_streak::decide(state, &ctx)?;
                 Ok(plan.map(|plan| Decision { plan, answer: None }))
             })

@@ -100,8 +100,12 @@ pub fn new_endpoint(root: &Path, args: &Args) -> anyhow::Result<()> {
     };
     let values = [
         ("problems", problems),
-        ("security", when_auth("security((\"bearer\" = [])), ")),
-        ("http_imports", if args.auth { "Caller, ok, signed_in_app" } else { "app, ok" }),
+        ("guard", when_auth("guarded(Role::Standard, ")),
+        ("end_guard", when_auth(")")),
+        (
+            "http_imports",
+            if args.auth { "Caller, Role, guarded, ok, signed_in_app" } else { "app, ok" },
+        ),
         ("app", if args.auth { SIGNED_IN } else { "app(routes, &deps)" }),
         ("caller_argument", when_auth("\n    _caller: Caller,")),
         ("name", args.name.as_str()),

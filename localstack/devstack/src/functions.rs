@@ -28,6 +28,15 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("streak-claim", streak_claim::function),
     ("streak-read", streak_read::function),
     ("streak-repair", streak_repair::function),
+    ("auth-refresh", auth_refresh::function),
+    ("auth-logout", auth_logout::function),
+    ("auth-logout-all", auth_logout_all::function),
+    ("auth-password", auth_password::function),
+    ("account-rename", account_rename::function),
+    ("account-erase", account_erase::function),
+    ("account-export", account_export::function),
+    ("invite-issue", invite_issue::function),
+    ("dev-reset", dev_reset::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -48,6 +57,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         slot_spin::router().into_openapi(),
         streak_claim::router().into_openapi(),
         streak_read::router().into_openapi(),
+        auth_refresh::router().into_openapi(),
+        auth_logout::router().into_openapi(),
+        auth_logout_all::router().into_openapi(),
+        auth_password::router().into_openapi(),
+        account_rename::router().into_openapi(),
+        account_erase::router().into_openapi(),
+        account_export::router().into_openapi(),
+        invite_issue::router().into_openapi(),
+        dev_reset::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

@@ -59,7 +59,7 @@ pub async fn seed(
     let once = once_by_nature(format!("seed:{}", account.site_id));
     store
         .create(PlayerId::mint(&ctx), once, || {
-            let plan = sign_up::decide(&command, PasswordHash(hash.clone()), &policy, &ctx)?;
+            let plan = sign_up::decide(&command, PasswordHash(hash.clone()), &policy, None, &ctx)?;
             Ok(Decision { plan, answer: None })
         })
         .await?;

@@ -51,6 +51,79 @@ pub struct LoginRequest {
     pub password: Secret,
 }
 
+/// `POST /api/auth/refresh`
+#[derive(Clone, Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// The latest refresh token of the session.
+    #[garde(custom(rules::presented))]
+    #[schema(inline, min_length = 1, max_length = 1024)]
+    pub refresh_token: Secret,
+}
+
+/// The answer to a refresh: both tokens anew.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RefreshAnswer {
+    /// A JWT for `Authorization: Bearer`.
+    #[schema(inline)]
+    pub access_token: Secret,
+    pub token_type: TokenType,
+    /// Seconds until `access_token` expires.
+    #[schema(example = 900)]
+    pub expires_in: u32,
+    /// Good for one refresh; the one that was presented is used up.
+    #[schema(inline)]
+    pub refresh_token: Secret,
+}
+
+/// The answer to signing out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LogoutAnswer {
+    /// How many sessions have ended.
+    #[schema(example = 1)]
+    pub closed_sessions: u32,
+}
+
+/// `POST /api/auth/password`
+#[derive(Clone, Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordRequest {
+    #[garde(custom(rules::presented))]
+    #[schema(inline, min_length = 1, max_length = 1024)]
+    pub current_password: Secret,
+    #[garde(custom(rules::new_password))]
+    #[schema(inline, min_length = 8, max_length = 128)]
+    pub new_password: Secret,
+}
+
+/// The answer to a change of password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PasswordAnswer {
+    /// How many other sessions have ended.
+    #[schema(example = 0)]
+    pub closed_sessions: u32,
+}
+
+/// `PUT /api/auth/profile`
+#[derive(Clone, Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameRequest {
+    /// The new shown name; unique without regard to case.
+    #[garde(length(chars, min = 2, max = 20), custom(rules::nickname))]
+    #[schema(min_length = 2, max_length = 20, example = "지민")]
+    pub nickname: String,
+}
+
+/// `DELETE /api/auth/me`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ErasureAnswer {
+    /// Always true: names, password and sessions are gone.
+    pub erased: bool,
+    /// The balance that was given up.
+    #[schema(example = 1000)]
+    pub burned_gold: i64,
+}
+
 /// The answer to a signup: a session and its player, flat.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SignupAnswer {

@@ -117,11 +117,7 @@ impl StreakHistoryItem {
                 (*day, StreakAction::ProtectionConsumed, None, None)
             }
             Fact::StreakBroken { day, .. } => (*day, StreakAction::Broken, Some(0), None),
-            Fact::PlayerSignedUp { .. }
-            | Fact::PlayerLoggedIn { .. }
-            | Fact::RoundSettled { .. }
-            | Fact::ItemPurchased { .. }
-            | Fact::FairnessRotated { .. } => return None,
+            _ => return None,
         };
         Some(Self { day, action, streak_count, awarded, at: entry.at })
     }

@@ -36,6 +36,40 @@ pub enum Fact {
     PlayerLoggedIn {
         session: SessionId,
     },
+    /// The next refresh token of a session was given out for the last one.
+    SessionRefreshed {
+        session: SessionId,
+        /// Number of the refresh token that is good from now on.
+        generation: u32,
+    },
+    SessionClosed {
+        session: SessionId,
+        reason: Closed,
+    },
+    /// Every session ended at once.
+    SessionsClosed {
+        /// How many there were.
+        sessions: u32,
+    },
+    /// Ended every session but the one it was done in.
+    PasswordChanged {
+        session: SessionId,
+    },
+    /// The names themselves are personal and only in the state.
+    PlayerRenamed {},
+    /// The player's wish to be forgotten. The last entry there is, besides what
+    /// others still owe the books.
+    PlayerErased {},
+    /// A seed account began anew, in development.
+    PlayerReset {},
+    /// On the journal of the operator who issued it.
+    InviteCodeIssued {
+        code: String,
+        uses: u32,
+        expires_at: Timestamp,
+        /// Why, in the operator's words.
+        reason: String,
+    },
     StreakClaimed {
         day: Date,
         /// The streak after the claim.
@@ -85,6 +119,16 @@ pub enum Fact {
     },
 }
 
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// The player signed out.
+    Logout,
+    /// A refresh token came a second time: somebody has a copy.
+    TokenReused,
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 const fn is_zero(count: &u32) -> bool {
     *count == 0
@@ -97,12 +141,46 @@ impl Fact {
         match self {
             Self::PlayerSignedUp { .. } => "player_signed_up",
             Self::PlayerLoggedIn { .. } => "player_logged_in",
+            Self::SessionRefreshed { .. } => "session_refreshed",
+            Self::SessionClosed { .. } => "session_closed",
+            Self::SessionsClosed { .. } => "sessions_closed",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::PlayerRenamed {} => "player_renamed",
+            Self::PlayerErased {} => "player_erased",
+            Self::PlayerReset {} => "player_reset",
+            Self::InviteCodeIssued { .. } => "invite_code_issued",
             Self::StreakClaimed { .. } => "streak_claimed",
             Self::StreakProtectionConsumed { .. } => "streak_protection_consumed",
             Self::StreakBroken { .. } => "streak_broken",
             Self::RoundSettled { .. } => "round_settled",
             Self::ItemPurchased { .. } => "item_purchased",
             Self::FairnessRotated { .. } => "fairness_rotated",
+        }
+    }
+
+    /// Whether the player did something, so that the day counts as active.
+    /// Refreshing a token, ending sessions for safety and nightly repairs are the
+    /// work of clients and of the product.
+    #[must_use]
+    pub const fn is_action(&self) -> bool {
+        match self {
+            Self::SessionRefreshed { .. }
+            | Self::SessionClosed { reason: Closed::TokenReused, .. }
+            | Self::StreakProtectionConsumed { .. }
+            | Self::StreakBroken { .. }
+            | Self::PlayerErased {}
+            | Self::PlayerReset {} => false,
+            Self::PlayerSignedUp { .. }
+            | Self::PlayerLoggedIn { .. }
+            | Self::SessionClosed { reason: Closed::Logout, .. }
+            | Self::SessionsClosed { .. }
+            | Self::PasswordChanged { .. }
+            | Self::PlayerRenamed {}
+            | Self::InviteCodeIssued { .. }
+            | Self::StreakClaimed { .. }
+            | Self::RoundSettled { .. }
+            | Self::ItemPurchased { .. }
+            | Self::FairnessRotated { .. } => true,
         }
     }
 }
@@ -137,6 +215,12 @@ pub enum Account {
     HouseSlot,
     #[serde(rename = "burn:shop")]
     BurnShop,
+    /// What players left behind who wished to be forgotten.
+    #[serde(rename = "burn:erasure")]
+    BurnErasure,
+    /// The difference when a seed account begins anew.
+    #[serde(rename = "mint:reset")]
+    MintReset,
 }
 
 impl fmt::Display for Account {
@@ -147,6 +231,8 @@ impl fmt::Display for Account {
             Self::MintStreak => "mint:streak",
             Self::HouseSlot => "house:slot",
             Self::BurnShop => "burn:shop",
+            Self::BurnErasure => "burn:erasure",
+            Self::MintReset => "mint:reset",
         })
     }
 }

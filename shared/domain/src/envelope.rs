@@ -28,6 +28,25 @@ pub fn envelope(entry: &Entry) -> Envelope {
     let (event_type, mut payload) = match &entry.fact {
         Fact::PlayerSignedUp { .. } => ("user.signup", json!({})),
         Fact::PlayerLoggedIn { session } => ("user.login", json!({ "session_id": session })),
+        Fact::SessionRefreshed { session, .. } => {
+            ("user.session.refreshed", json!({ "session_id": session }))
+        }
+        Fact::SessionClosed { session, reason } => {
+            ("user.session.closed", json!({ "session_id": session, "reason": reason }))
+        }
+        Fact::SessionsClosed { sessions } => {
+            ("user.session.closed_all", json!({ "sessions": sessions }))
+        }
+        Fact::PasswordChanged { .. } => ("user.password_changed", json!({})),
+        Fact::PlayerRenamed {} => ("user.renamed", json!({})),
+        // Whoever keeps copies takes this as the request to forget them.
+        Fact::PlayerErased {} => ("user.erased", json!({})),
+        Fact::PlayerReset {} => ("user.reset", json!({})),
+        Fact::InviteCodeIssued { code, uses, expires_at, reason } => (
+            "admin.action",
+            json!({ "action": "invite_code.issue", "code": code, "uses": uses,
+                    "expires_at": expires_at, "reason": reason }),
+        ),
         Fact::StreakClaimed { day, count, gold, xp, protections_used, formula } => (
             "streak.claim",
             json!({ "day": day, "streak_count": count, "gold": gold, "xp": xp,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Entry, Fact, Gold, PlayerId, level, stats::Stats};
+use crate::{Closed, Entry, Fact, Gold, PlayerId, level, stats::Stats};
 
 /// One message to the player's sockets. `(seq, type)` is unique per player, so a
 /// client drops what it has seen; `seq` is the number of the entry behind it.
@@ -100,6 +100,22 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
     let data = match &entry.fact {
         Fact::PlayerSignedUp { .. } => vec![profile(), action("signup", serde_json::json!({}))],
         Fact::PlayerLoggedIn { .. } => vec![action("login", serde_json::json!({}))],
+        Fact::SessionRefreshed { .. } => Vec::new(),
+        Fact::SessionClosed { reason, .. } => vec![action(
+            match reason {
+                Closed::Logout => "logout",
+                Closed::TokenReused => "session_revoked",
+            },
+            serde_json::json!({}),
+        )],
+        Fact::SessionsClosed { .. } => vec![action("logout_all", serde_json::json!({}))],
+        Fact::PasswordChanged { .. } => vec![action("password_changed", serde_json::json!({}))],
+        Fact::PlayerRenamed {} => vec![action("renamed", serde_json::json!({}))],
+        Fact::PlayerErased {} => vec![action("erased", serde_json::json!({}))],
+        Fact::PlayerReset {} => vec![profile(), action("reset", serde_json::json!({}))],
+        Fact::InviteCodeIssued { .. } => {
+            vec![action("invite_code_issued", serde_json::json!({}))]
+        }
         Fact::StreakClaimed { count, gold, .. } => vec![
             profile(),
             FrameData::RewardGranted { reward_type: "gold", amount: *gold, balance_after: balance },

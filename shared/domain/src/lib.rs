@@ -9,6 +9,7 @@
 //! environment, and floating point on any path that ends in a balance. `now`
 //! and the random seed arrive as values in [`Ctx`].
 
+pub mod attempts;
 pub mod catalog;
 pub mod command;
 mod ctx;
@@ -18,22 +19,27 @@ pub mod fairness;
 mod frame;
 mod gold;
 mod ids;
+mod invite;
 pub mod level;
+pub mod limits;
 mod plan;
 mod player;
 mod rejection;
 mod role;
+mod session;
 pub mod slot;
 pub mod stats;
 pub mod streak;
 
 pub use ctx::Ctx;
-pub use entry::{Account, After, Answer, Entry, Fact, Game, Legs, Once, OnceKey};
+pub use entry::{Account, After, Answer, Closed, Entry, Fact, Game, Legs, Once, OnceKey};
 pub use envelope::{Envelope, envelope};
 pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, frames, stats_frame};
 pub use gold::{Gold, Overflow};
 pub use ids::{PlayerId, ReceiptId, RoundId, SessionId};
-pub use plan::{Change, PasswordHash, Plan};
+pub use invite::Invite;
+pub use plan::{Change, Credential, PasswordHash, Plan};
 pub use player::{FairnessEpoch, Player, Profile, Streak};
 pub use rejection::Rejection;
 pub use role::Role;
+pub use session::{Credentials, MOST_SESSIONS, Presented, SESSION_LIFE, Session, Sessions};

@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{After, Answer, Ctx, Entry, Fact, Legs, Once, Player, PlayerId, Rejection, SessionId};
+use crate::{
+    After, Answer, Ctx, Entry, Fact, Invite, Legs, Once, Player, PlayerId, Profile, Rejection,
+};
 
 /// The one entry a command adds, the state after it, and the other items that
 /// must change with it. Every fact the decision relied on is a condition of the
@@ -21,12 +23,32 @@ pub enum Change {
     ReserveSiteId { site_id: String },
     /// Takes a nickname; refused with [`Rejection::NicknameTaken`] if it is taken.
     ReserveNickname { nickname: String },
+    /// Gives a site id of the player's own back.
+    ReleaseSiteId { site_id: String },
+    /// Gives a nickname of the player's own back.
+    ReleaseNickname { nickname: String },
     /// Stores the password's argon2id hash (PHC string).
-    StoreCredential { password_hash: PasswordHash },
-    /// Opens a family of refresh tokens.
-    OpenSession { session: SessionId, expires_at: Timestamp },
+    StoreCredential { credential: Credential },
+    /// Forgets the password.
+    DropCredential,
     /// Lists the player for scheduled work.
     Enroll,
+    /// Takes the player off that list.
+    Retire,
+    /// Makes an invite code; refused with [`Rejection::InviteCodeExists`].
+    IssueInvite { invite: Invite },
+    /// Uses an invite code once; refused with [`Rejection::InvalidInviteCode`] when
+    /// it is used up or has expired at `now`.
+    UseInvite { code: String, now: Timestamp },
+}
+
+/// What a login is checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    pub password_hash: PasswordHash,
+    /// Number of the entry that set the password, as [`Player::password_seq`] has it:
+    /// a hash that was read before the password changed opens nothing after.
+    pub set_by: u64,
 }
 
 /// A password hash; `Debug` does not show it.
@@ -44,7 +66,8 @@ impl Plan {
     ///
     /// # Errors
     /// [`Rejection::InsufficientFunds`] when the balance would fall below zero,
-    /// [`Rejection::AmountOutOfRange`] when it would not fit.
+    /// [`Rejection::AmountOutOfRange`] when it would not fit,
+    /// [`Rejection::RateLimited`] when the player does this too fast.
     ///
     /// # Panics
     /// When the legs do not sum to zero: a bug in the deciding rule.
@@ -68,6 +91,7 @@ impl Plan {
                 available: before.gold,
             });
         }
+        before.paces.allow(&entry.fact, entry.at)?;
         entry.after = After { gold: after.gold, total_xp: after.total_xp };
         Ok(Self { entry, after, changes: Vec::new() })
     }
@@ -76,6 +100,14 @@ impl Plan {
     #[must_use]
     pub fn with(mut self, change: Change) -> Self {
         self.changes.push(change);
+        self
+    }
+
+    /// Gives the player another profile: the personal part, which entries do not
+    /// hold.
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.after.profile = profile;
         self
     }
 

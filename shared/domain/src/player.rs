@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Fact, Gold, Overflow, PlayerId, Role};
+use crate::{Entry, Fact, Gold, Overflow, PlayerId, Role, Sessions, limits::Paces};
 
 /// A player's state. `version` is the number of the last journal entry, so the
 /// state is the fold of entries `1..=version`, besides the personal
@@ -22,7 +22,19 @@ pub struct Player {
     /// Time of the last entry. Entries never go back in time, whatever the
     /// clocks of the machines that wrote them.
     pub updated_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Sessions::is_empty")]
+    pub sessions: Sessions,
+    #[serde(default, skip_serializing_if = "Paces::is_empty")]
+    pub paces: Paces,
+    /// Number of the entry that set the password; 0 when nobody can log in.
+    #[serde(default = "first")]
+    pub password_seq: u64,
     pub profile: Profile,
+}
+
+/// Signing up, which is always the first entry, sets a password.
+const fn first() -> u64 {
+    1
 }
 
 /// The personal part, erasable without touching the books.
@@ -32,6 +44,9 @@ pub struct Profile {
     pub nickname: String,
     pub role: Role,
     pub must_change_password: bool,
+    /// The player wished to be forgotten; only the books are left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 /// The daily streak.
@@ -54,6 +69,16 @@ pub struct FairnessEpoch {
     pub client_seed: String,
 }
 
+impl Profile {
+    /// What is shown of someone who wished to be forgotten. Not a name that anyone
+    /// can take.
+    #[must_use]
+    pub fn erased(id: PlayerId) -> Self {
+        let name = format!("erased:{id}");
+        Self { site_id: name.clone(), nickname: name, erased: true, ..Self::default() }
+    }
+}
+
 impl Player {
     /// A player before the first entry.
     #[must_use]
@@ -67,6 +92,9 @@ impl Player {
             streak: Streak::default(),
             fairness: FairnessEpoch::default(),
             updated_at: Timestamp::UNIX_EPOCH,
+            sessions: Sessions::default(),
+            paces: Paces::default(),
+            password_seq: 0,
             profile,
         }
     }
@@ -90,11 +118,39 @@ impl Player {
         next.version = entry.seq;
         next.updated_at = entry.at;
         next.gold = self.gold.plus(entry.legs.of_player())?;
+        next.paces.count(&entry.fact, entry.at);
         match &entry.fact {
-            Fact::PlayerSignedUp { client_seed, .. } => {
+            Fact::PlayerSignedUp { client_seed, session } => {
                 next.fairness = FairnessEpoch { epoch: 1, client_seed: client_seed.clone() };
+                next.sessions.open(*session, entry.at);
+                next.password_seq = entry.seq;
             }
-            Fact::PlayerLoggedIn { .. } | Fact::RoundSettled { .. } => {}
+            Fact::PlayerLoggedIn { session } => next.sessions.open(*session, entry.at),
+            Fact::SessionRefreshed { session, generation } => {
+                next.sessions.refresh(*session, *generation, entry.at);
+            }
+            Fact::SessionClosed { session, .. } => next.sessions.close(*session),
+            Fact::SessionsClosed { .. } => next.sessions.close_all_but(None),
+            Fact::PasswordChanged { session } => {
+                next.sessions.close_all_but(Some(*session));
+                next.profile.must_change_password = false;
+                next.password_seq = entry.seq;
+            }
+            Fact::PlayerErased {} => {
+                next.sessions = Sessions::default();
+                next.paces = Paces::default();
+                next.profile = Profile::erased(self.id);
+                next.password_seq = 0;
+            }
+            Fact::PlayerReset {} => {
+                next.total_xp = 0;
+                next.vip_points = 0;
+                next.streak = Streak::default();
+                next.password_seq = entry.seq;
+                next.sessions = Sessions::default();
+                next.paces = Paces::default();
+            }
+            Fact::PlayerRenamed {} | Fact::InviteCodeIssued { .. } | Fact::RoundSettled { .. } => {}
             Fact::StreakClaimed { day, count, xp, protections_used, .. } => {
                 next.total_xp = self.total_xp.checked_add(u64::from(*xp)).ok_or(Overflow)?;
                 next.streak.last_day = Some(*day);

@@ -1,5 +1,7 @@
 //! Why a command was refused. Nothing changed, nothing is remembered.
 
+use jiff::SignedDuration;
+
 use crate::{Gold, Overflow};
 
 /// A rule said no.
@@ -13,6 +15,22 @@ pub enum Rejection {
     NicknameTaken,
     #[error("the player is younger than {minimum_age_years} years")]
     Underage { minimum_age_years: u8 },
+    /// The token is genuine, but what it says is no longer so.
+    #[error("the session has ended, or the role has changed")]
+    SignedOut,
+    #[error("the session of the refresh token is over")]
+    SessionOver,
+    #[error("the password must be changed first")]
+    PasswordChangeRequired,
+    /// The password was right, but has changed since it was looked at.
+    #[error("the password has just changed")]
+    PasswordMoved,
+    #[error("too many failed attempts; {} s to go", retry_after.as_secs())]
+    LoginLocked { retry_after: SignedDuration },
+    #[error("too much at once; {} ms to go", retry_after.as_millis())]
+    RateLimited { retry_after: SignedDuration },
+    #[error("there is such an invite code already")]
+    InviteCodeExists,
     #[error("the day is claimed already")]
     AlreadyClaimed,
     #[error("the bet is below {minimum} gold")]

@@ -48,7 +48,9 @@ impl Stats {
         }
         assert_eq!(entry.seq, self.applied_seq + 1, "statistics fold the journal without gaps");
         self.applied_seq = entry.seq;
-        self.record_day(day_of(entry.at));
+        if entry.fact.is_action() {
+            self.record_day(day_of(entry.at));
+        }
         if let Fact::RoundSettled { game, bet, win, multiplier, .. } = &entry.fact {
             self.games.entry(*game).or_default().record(*bet, *win, *multiplier);
         }

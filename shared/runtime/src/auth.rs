@@ -1,11 +1,13 @@
 //! Who is asking: access tokens, passwords, opaque single-use tokens.
 
+mod guesses;
 mod jwt;
 mod opaque;
 mod password;
 mod session;
 
+pub use guesses::{Guess, PerAddress};
 pub use jwt::{ACCESS_TOKEN_SECONDS, Issued, JwtKeys, KeyError, TokenError};
 pub use opaque::{Opaque, fingerprint};
 pub use password::{HashError, Verdict, hash_password, verify_password};
-pub use session::session_answer;
+pub use session::{RefreshToken, session_answer, tokens};

@@ -4,18 +4,20 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
     types::{
-        AttributeValue, CancellationReason, Put, ReturnConsumedCapacity,
-        ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+        AttributeValue, CancellationReason, Delete, Put, ReturnConsumedCapacity,
+        ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, builders::PutBuilder,
     },
 };
 use domain::{Change, Once, Plan, PlayerId, Rejection};
-use serde::Serialize;
+use jiff::Timestamp;
 
 use crate::{
     Store,
     error::{Error, Result},
     item::{self, Item, Owner, Pointer},
-    keys, roster,
+    keys::{self, Address},
+    login::StoredCredential,
+    roster,
 };
 
 /// How a transaction ended.
@@ -86,15 +88,12 @@ impl Store {
             parts.push((Purpose::Once, self.put_pointer(entry.player, entry.seq, once)?));
         }
         for change in plan.changes() {
-            parts.push(self.put_change(after.id, change)?);
+            parts.push(self.write(after.id, change)?);
         }
-        Ok(parts
-            .into_iter()
-            .map(|(purpose, put)| (purpose, TransactWriteItem::builder().put(put).build()))
-            .unzip())
+        Ok(parts.into_iter().unzip())
     }
 
-    fn put_state(&self, plan: &Plan) -> Result<Put> {
+    fn put_state(&self, plan: &Plan) -> Result<TransactWriteItem> {
         let before = plan.entry().seq - 1;
         let put = Put::builder()
             .table_name(&*self.table)
@@ -109,7 +108,7 @@ impl Store {
         )
     }
 
-    fn put_pointer(&self, player: PlayerId, seq: u64, once: &Once) -> Result<Put> {
+    fn put_pointer(&self, player: PlayerId, seq: u64, once: &Once) -> Result<TransactWriteItem> {
         let pointer = Pointer { player, seq, request_hash: once.request_hash.clone() };
         build(
             Put::builder()
@@ -122,7 +121,7 @@ impl Store {
         )
     }
 
-    fn put_change(&self, player: PlayerId, change: &Change) -> Result<(Purpose, Put)> {
+    fn write(&self, player: PlayerId, change: &Change) -> Result<(Purpose, TransactWriteItem)> {
         let owner = Owner { player };
         Ok(match change {
             Change::ReserveSiteId { site_id } => (
@@ -133,33 +132,42 @@ impl Store {
                 Purpose::Rule(Rejection::NicknameTaken),
                 self.put_new(item::encode(keys::nickname(nickname), "nickname", owner)?)?,
             ),
-            Change::StoreCredential { password_hash } => {
-                let body = crate::login::Credential { password_hash: password_hash.0.clone() };
+            Change::StoreCredential { credential } => {
+                let body = StoredCredential {
+                    password_hash: credential.password_hash.0.clone(),
+                    set_by: credential.set_by,
+                };
                 (
                     Purpose::Free,
                     self.put(item::encode(keys::credential(player), "credential", body)?)?,
                 )
             }
-            Change::OpenSession { session, expires_at } => {
-                #[derive(Serialize)]
-                struct Session {
-                    generation: u32,
-                    expires_at: i64,
-                }
-                let body = Session { generation: 1, expires_at: expires_at.as_second() };
-                (
-                    Purpose::Free,
-                    self.put(item::encode(keys::session(player, *session), "session", body)?)?,
-                )
+            Change::ReleaseSiteId { site_id } => {
+                (Purpose::Free, self.release(&keys::site(site_id), player)?)
             }
+            Change::ReleaseNickname { nickname } => {
+                (Purpose::Free, self.release(&keys::nickname(nickname), player)?)
+            }
+            Change::DropCredential => (Purpose::Free, self.delete(&keys::credential(player))?),
             Change::Enroll => {
                 let address = keys::roster(roster::shard(player), player);
                 (Purpose::Free, self.put(item::encode(address, "roster", owner)?)?)
             }
+            Change::Retire => {
+                let address = keys::roster(roster::shard(player), player);
+                (Purpose::Free, self.delete(&address)?)
+            }
+            Change::IssueInvite { invite } => (
+                Purpose::Rule(Rejection::InviteCodeExists),
+                self.put_new(item::encode(keys::invite(&invite.code), "invite", invite)?)?,
+            ),
+            Change::UseInvite { code, now } => {
+                (Purpose::Rule(Rejection::InvalidInviteCode), self.use_invite(code, *now)?)
+            }
         })
     }
 
-    fn put_new(&self, item: Item) -> Result<Put> {
+    fn put_new(&self, item: Item) -> Result<TransactWriteItem> {
         build(
             Put::builder()
                 .table_name(&*self.table)
@@ -168,13 +176,48 @@ impl Store {
         )
     }
 
-    fn put(&self, item: Item) -> Result<Put> {
+    fn put(&self, item: Item) -> Result<TransactWriteItem> {
         build(Put::builder().table_name(&*self.table).set_item(Some(item)))
+    }
+
+    fn delete(&self, address: &Address) -> Result<TransactWriteItem> {
+        let delete = Delete::builder().table_name(&*self.table).set_key(Some(address.key()));
+        let delete = delete.build().map_err(|error| Error::Refused(Box::new(error)))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Gives a name back. The state it is read from is a condition of the same
+    /// transaction, so the name is the player's own; that nobody else's can go
+    /// with it does not hang on that alone.
+    fn release(&self, address: &Address, player: PlayerId) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&*self.table)
+            .set_key(Some(address.key()))
+            .condition_expression("player = :player")
+            .expression_attribute_values(":player", AttributeValue::S(player.to_string()))
+            .build()
+            .map_err(|error| Error::Refused(Box::new(error)))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    fn use_invite(&self, code: &str, now: Timestamp) -> Result<TransactWriteItem> {
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        let update = Update::builder()
+            .table_name(&*self.table)
+            .set_key(Some(keys::invite(code).key()))
+            .update_expression("SET uses_left = uses_left - :one")
+            .condition_expression("uses_left >= :one AND expires_at > :now")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":now", number(now.as_second()))
+            .build()
+            .map_err(|error| Error::Refused(Box::new(error)))?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 }
 
-fn build(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<Put> {
-    put.build().map_err(|error| Error::Refused(Box::new(error)))
+fn build(put: PutBuilder) -> Result<TransactWriteItem> {
+    let put = put.build().map_err(|error| Error::Refused(Box::new(error)))?;
+    Ok(TransactWriteItem::builder().put(put).build())
 }
 
 fn outcome_of(error: SdkError<TransactWriteItemsError>, purposes: &[Purpose]) -> Result<Outcome> {

@@ -1,12 +1,15 @@
 //! Load, decide, commit: the only way a player changes.
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
 use domain::{Answer, Entry, Once, OnceKey, Plan, Player, PlayerId, Rejection};
 
 use crate::{
-    Store,
+    Store, Subject,
     commit::{Cause, Outcome},
     error::{Error, Result, classify},
     item::{self, Item, Pointer},
@@ -48,15 +51,16 @@ impl Store {
     /// so nothing is guessed and nothing is done twice.
     ///
     /// # Errors
-    /// What `decide` rejects, [`Error::KeyReused`], [`Error::PlayerNotFound`],
+    /// What `decide` rejects, what the subject's token no longer allows,
+    /// [`Error::KeyReused`], [`Error::PlayerNotFound`],
     /// [`Error::Contended`], [`Error::Unavailable`].
     pub async fn execute(
         &self,
-        player: PlayerId,
+        subject: Subject,
         once: Once,
         mut decide: impl FnMut(&Player) -> Result<Decision, Rejection>,
     ) -> Result<Receipt> {
-        let receipt = self.execute_if(player, once, |state| decide(state).map(Some)).await?;
+        let receipt = self.execute_if(subject, once, |state| decide(state).map(Some)).await?;
         Ok(receipt.expect("a decision was made"))
     }
 
@@ -67,15 +71,29 @@ impl Store {
     /// As [`Store::execute`].
     pub async fn execute_if(
         &self,
-        player: PlayerId,
+        subject: Subject,
         once: Once,
         mut decide: impl FnMut(&Player) -> Result<Option<Decision>, Rejection>,
     ) -> Result<Option<Receipt>> {
-        self.run(player, once, |state| {
-            let state = state.ok_or(Error::PlayerNotFound(player))?;
+        self.run(subject, once, |state| {
+            let state = state.ok_or(Error::PlayerNotFound(subject.player()))?;
             Ok(decide(&state)?)
         })
         .await
+    }
+
+    /// The receipt of a command that was carried out before, if it was.
+    ///
+    /// # Errors
+    /// As [`Store::execute`].
+    pub async fn receipt(&self, subject: Subject, once: &Once) -> Result<Option<Receipt>> {
+        let loaded = self.load(subject.player(), &once.key).await?;
+        let state = loaded.player.ok_or(Error::PlayerNotFound(subject.player()))?;
+        subject.admit(&state)?;
+        match loaded.pointer {
+            Some(pointer) => self.replay(pointer, once).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Carries out a command that creates its player, once.
@@ -88,33 +106,42 @@ impl Store {
         once: Once,
         mut decide: impl FnMut() -> Result<Decision, Rejection>,
     ) -> Result<Receipt> {
-        let receipt = self.run(player, once, |_| Ok(Some(decide()?))).await?;
+        let subject = Subject::system(player);
+        let receipt = self.run(subject, once, |_| Ok(Some(decide()?))).await?;
         Ok(receipt.expect("a decision was made"))
     }
 
     async fn run(
         &self,
-        player: PlayerId,
+        subject: Subject,
         once: Once,
         decide: impl FnMut(Option<Player>) -> Result<Option<Decision>>,
     ) -> Result<Option<Receipt>> {
         tokio::select! {
             biased;
-            done = self.attempt(player, once, decide) => done,
+            done = self.attempts(subject, once, decide) => done,
             () = self.pause(LIMIT) => Err(Error::Unavailable("the table hangs".into())),
         }
     }
 
-    async fn attempt(
+    async fn attempts(
         &self,
-        player: PlayerId,
+        subject: Subject,
         once: Once,
         mut decide: impl FnMut(Option<Player>) -> Result<Option<Decision>>,
     ) -> Result<Option<Receipt>> {
+        let player = subject.player();
         let mut cause = Cause::Moved;
+        let mut admitted = false;
         let give_up = tokio::time::Instant::now() + PATIENCE;
         for attempt in 0..ATTEMPTS {
             let loaded = self.load(player, &once.key).await?;
+            // Once: what this very command did to the session (it may have ended it) must
+            // not refuse its own answer.
+            if !admitted && let Some(state) = &loaded.player {
+                subject.admit(state)?;
+                admitted = true;
+            }
             if let Some(pointer) = loaded.pointer {
                 return self.replay(pointer, &once).await.map(Some);
             }
@@ -134,7 +161,7 @@ impl Store {
             if tokio::time::Instant::now() > give_up {
                 break;
             }
-            self.pause(backoff(&once.request_hash, player, attempt)).await;
+            self.pause(backoff(&(&once.request_hash, player), attempt)).await;
         }
         // The last attempt's outcome may be unknown: look once more before giving up.
         if let Some(pointer) = self.load(player, &once.key).await?.pointer {
@@ -225,10 +252,9 @@ struct Loaded {
 
 /// Full jitter, spread by what differs between two requests of one player, so
 /// that a run with the same requests waits the same.
-fn backoff(request_hash: &str, player: PlayerId, attempt: u32) -> Duration {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+pub fn backoff(request: &impl Hash, attempt: u32) -> Duration {
     let mut hasher = DefaultHasher::new();
-    (request_hash, player, attempt).hash(&mut hasher);
+    (request, attempt).hash(&mut hasher);
     let ceiling_millis = 4_u64 << attempt.min(6);
     Duration::from_micros(hasher.finish() % (ceiling_millis * 1_000))
 }
@@ -242,7 +268,7 @@ mod tests {
         let player = PlayerId::from_bytes([1; 16]);
         for (attempt, ceiling_millis) in [(0, 4), (1, 8), (3, 32), (6, 256), (7, 256), (11, 256)] {
             let ceiling = Duration::from_millis(ceiling_millis);
-            let pauses = (0..400).map(|request| backoff(&request.to_string(), player, attempt));
+            let pauses = (0..400).map(|request| backoff(&(request, player), attempt));
             let pauses: Vec<_> = pauses.collect();
             assert!(pauses.iter().all(|pause| *pause < ceiling), "{attempt}: {pauses:?}");
             let (short, long) = (ceiling / 10, ceiling / 10 * 9);

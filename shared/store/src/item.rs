@@ -82,6 +82,10 @@ pub fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
     })
 }
 
+pub fn pk(item: &Item) -> Option<&str> {
+    item.get(keys::PK)?.as_s().ok().map(String::as_str)
+}
+
 pub fn sk(item: &Item) -> Option<&str> {
     item.get(keys::SK)?.as_s().ok().map(String::as_str)
 }

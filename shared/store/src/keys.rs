@@ -9,6 +9,8 @@
 //! | a stored answer | `PLAYER#id/ENTRY#seq` | `GetItem` |
 //! | login by site id or nickname | `SITE#name/SITE`, `NICK#name/NICK` | one `BatchGetItem` |
 //! | password and state of a login | `PLAYER#id/AUTH#CREDENTIAL`, `PLAYER#id/STATE` | one `BatchGetItem` |
+//! | recent guesses at an account's password, or from an address | `ATTEMPTS#…/ATTEMPTS` | with the names; `PutItem` |
+//! | an invite code | `INVITE#code/INVITE` | `GetItem`; used within the commit |
 //! | a player's sockets | `PLAYER#id/CONNECTION#…` | `Query` |
 //! | whose socket is this | `SOCKET#connection/SOCKET` | `GetItem` |
 //! | a socket ticket, used once | `TICKET#ticket/TICKET` | `PutItem`, `DeleteItem` |
@@ -21,7 +23,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{OnceKey, PlayerId, SessionId};
+use domain::{OnceKey, PlayerId};
 
 pub type Key = HashMap<String, AttributeValue>;
 
@@ -91,10 +93,6 @@ pub fn credential(id: PlayerId) -> Address {
     Address::new(player(id), CREDENTIAL)
 }
 
-pub fn session(id: PlayerId, session: SessionId) -> Address {
-    Address::new(player(id), format!("AUTH#SESSION#{session}"))
-}
-
 pub fn once(player: PlayerId, key: &OnceKey) -> Address {
     let pk = match key {
         OnceKey::Header(key) => format!("ONCE#KEY#{player}#{key}"),
@@ -112,6 +110,14 @@ pub fn site(site_id: &str) -> Address {
 /// Nicknames are unique whatever their case.
 pub fn nickname(nickname: &str) -> Address {
     Address::new(format!("NICK#{}", nickname.to_lowercase()), "NICK")
+}
+
+pub fn invite(code: &str) -> Address {
+    Address::new(format!("INVITE#{code}"), "INVITE")
+}
+
+pub fn attempts(guesser: &str) -> Address {
+    Address::new(format!("ATTEMPTS#{guesser}"), "ATTEMPTS")
 }
 
 pub fn connection(id: PlayerId, connection: &str) -> Address {
@@ -146,8 +152,7 @@ mod tests {
     #[test]
     fn a_players_sort_keys_are_in_the_order_the_screen_query_depends_on() {
         let id = PlayerId::from_bytes([1; 16]);
-        let session = SessionId::from_bytes([2; 16]);
-        let below = [credential(id).sk, self::session(id, session).sk, connection(id, "zzz=").sk];
+        let below = [credential(id).sk, connection(id, "zzz=").sk];
         assert!(below.iter().all(|sk| sk.as_str() < ENTRY_PREFIX));
         let read = [
             ENTRY_PREFIX.to_owned(),

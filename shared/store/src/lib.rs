@@ -4,14 +4,17 @@
 //! outcome of the transaction named. [`Store::open`] is how a screen reads: one
 //! query, never older than the caller's last write.
 
+mod attempts;
 mod commit;
 mod error;
 mod execute;
+mod invite;
 mod item;
 mod keys;
 mod login;
 mod roster;
 mod socket;
+mod subject;
 mod view;
 
 use std::{sync::Arc, time::Duration};
@@ -22,12 +25,14 @@ use aws_sdk_dynamodb::{
     config::{AsyncSleep as _, SharedAsyncSleep},
 };
 
+pub use attempts::Guesser;
 pub use error::{Error, Result};
 pub use execute::{Decision, Receipt};
 pub use item::decode_entry;
 pub use login::Login;
 pub use roster::SHARDS as ROSTER_SHARDS;
 pub use socket::{Connection, Ticket};
+pub use subject::Subject;
 pub use view::Opened;
 
 /// Before the first retry of a call, doubling, with jitter. The SDK's own second

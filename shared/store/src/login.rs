@@ -11,8 +11,9 @@ use crate::{
 };
 
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Credential {
+pub(crate) struct StoredCredential {
     pub password_hash: String,
+    pub set_by: u64,
 }
 
 /// What a login is checked against. No `Debug`: it holds a password hash.
@@ -20,6 +21,8 @@ pub struct Login {
     pub player: Player,
     /// argon2id, PHC string.
     pub password_hash: String,
+    /// Which password it is, as [`domain::Credential::set_by`].
+    pub set_by: u64,
 }
 
 impl Store {
@@ -36,15 +39,18 @@ impl Store {
             let owner: Owner = item::decode(found)?;
             if is_site { by_site = Some(owner.player) } else { by_nickname = Some(owner.player) }
         }
-        match by_site.or(by_nickname) {
-            Some(player) => self.login_of(player).await,
-            None => Ok(None),
-        }
+        // Nobody has the id of zeroes. Asking for nobody takes as long as for somebody.
+        let nobody = PlayerId::from_bytes([0; 16]);
+        self.login_of(by_site.or(by_nickname).unwrap_or(nobody)).await
     }
 
-    async fn login_of(&self, id: PlayerId) -> Result<Option<Login>> {
+    /// The player and their password hash.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    pub async fn login_of(&self, id: PlayerId) -> Result<Option<Login>> {
         let mut player = None;
-        let mut credential: Option<Credential> = None;
+        let mut credential: Option<StoredCredential> = None;
         for found in self.get(&[keys::state(id), keys::credential(id)]).await? {
             if item::sk(&found) == Some(keys::STATE) {
                 player = Some(item::decode_state(found)?);
@@ -52,8 +58,10 @@ impl Store {
                 credential = Some(item::decode(found)?);
             }
         }
-        Ok(player
-            .zip(credential)
-            .map(|(player, credential)| Login { player, password_hash: credential.password_hash }))
+        Ok(player.zip(credential).map(|(player, credential)| Login {
+            player,
+            password_hash: credential.password_hash,
+            set_by: credential.set_by,
+        }))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, ReturnValue};
-use domain::PlayerId;
+use domain::{PlayerId, Role, SessionId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ticket {
     pub player: PlayerId,
+    /// Of the token it was asked for with: a ticket is no better than that.
+    pub session: SessionId,
+    pub role: Role,
     /// Epoch seconds.
     pub expires_at: i64,
 }
@@ -51,7 +54,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
-    pub async fn take_ticket(&self, ticket_id: &str, now: Timestamp) -> Result<Option<PlayerId>> {
+    pub async fn take_ticket(&self, ticket_id: &str, now: Timestamp) -> Result<Option<Ticket>> {
         let answer = self
             .client
             .delete_item()
@@ -64,7 +67,7 @@ impl Store {
             .map_err(classify)?;
         let Some(found) = answer.attributes else { return Ok(None) };
         let ticket: Ticket = item::decode(found)?;
-        Ok((ticket.expires_at > now.as_second()).then_some(ticket.player))
+        Ok((ticket.expires_at > now.as_second()).then_some(ticket))
     }
 
     /// Remembers an open socket: first whose it is, then that the player has it,

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use domain::{Entry, Player, PlayerId, stats::Stats};
 
 use crate::{
-    Store,
+    Store, Subject,
     error::{Error, Result, classify, done_or_needless},
     item::{self, Item},
     keys,
@@ -30,8 +30,10 @@ impl Store {
     /// The player's state, strongly consistent.
     ///
     /// # Errors
-    /// [`Error::PlayerNotFound`], [`Error::Unavailable`].
-    pub async fn player(&self, id: PlayerId) -> Result<Player> {
+    /// [`Error::PlayerNotFound`], [`Error::Unavailable`], what the subject's token no
+    /// longer allows.
+    pub async fn player(&self, subject: Subject) -> Result<Player> {
+        let id = subject.player();
         let answer = self
             .client
             .get_item()
@@ -42,7 +44,9 @@ impl Store {
             .send()
             .await
             .map_err(classify)?;
-        item::decode_state(answer.item.ok_or(Error::PlayerNotFound(id))?)
+        let player = item::decode_state(answer.item.ok_or(Error::PlayerNotFound(id))?)?;
+        subject.admit(&player)?;
+        Ok(player)
     }
 
     /// The player's state and views, folded up to it: never older than the
@@ -53,16 +57,17 @@ impl Store {
     /// than the state and is left for the next time.
     ///
     /// # Errors
-    /// [`Error::PlayerNotFound`], [`Error::Unavailable`].
-    pub async fn open(&self, id: PlayerId) -> Result<Opened> {
-        self.open_up_to(id, u64::MAX).await
+    /// As [`Store::player`].
+    pub async fn open(&self, subject: Subject) -> Result<Opened> {
+        self.open_up_to(subject, u64::MAX).await
     }
 
     /// As [`Store::open`], with views that know nothing of entries after `newest`.
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub async fn open_up_to(&self, id: PlayerId, newest: u64) -> Result<Opened> {
+    pub async fn open_up_to(&self, subject: Subject, newest: u64) -> Result<Opened> {
+        let id = subject.player();
         let mut player: Option<Player> = None;
         let mut stats = Stats::default();
         let mut tail: Vec<Entry> = Vec::new();
@@ -85,6 +90,7 @@ impl Store {
             start = next;
         }
         let player = player.ok_or(Error::PlayerNotFound(id))?;
+        subject.admit(&player)?;
         let stored_seq = stats.applied_seq;
         let newest = newest.min(player.version);
         for entry in tail.iter().rev().filter(|entry| entry.seq <= newest) {
@@ -103,13 +109,15 @@ impl Store {
         items.into_iter().map(item::decode_entry).collect()
     }
 
-    /// Up to `limit` entries before `seq`, newest first.
+    /// Up to `limit` entries before `seq`, newest first, in one round trip with the
+    /// state that says whether the subject may see them.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn entries_before(&self, id: PlayerId, seq: u64, limit: i32) -> Result<Vec<Entry>> {
+    /// As [`Store::player`].
+    pub async fn history(&self, subject: Subject, seq: u64, limit: i32) -> Result<Vec<Entry>> {
         let to = keys::entry_sk(seq.saturating_sub(1));
-        let (items, _) = self.page(id, keys::ENTRY_PREFIX, &to, false, limit, None).await?;
+        let page = self.page(subject.player(), keys::ENTRY_PREFIX, &to, false, limit, None);
+        let (_, (items, _)) = tokio::try_join!(self.player(subject), page)?;
         items.into_iter().map(item::decode_entry).collect()
     }
 

@@ -128,6 +128,26 @@ codes! {
     InvalidCredentials = "invalid_credentials", 401;
         ko "로그인 실패", "아이디 또는 비밀번호가 올바르지 않습니다.";
         en "Invalid credentials", "The site id or the password is not correct.";
+    /// The session behind the refresh token has ended or expired.
+    RefreshExpired = "refresh_expired", 401;
+        ko "세션 만료", "로그인 세션이 만료되었습니다. 다시 로그인해 주세요.";
+        en "Session expired", "Your session has ended. Please sign in again.";
+    /// A refresh token came a second time; its whole family is revoked.
+    RefreshReused = "refresh_reused", 401;
+        ko "세션 보호 조치", "이미 사용된 로그인 정보입니다. 보안을 위해 다시 로그인해 주세요.";
+        en "Refresh token reused", "This refresh token was used before. For your safety, please sign in again.";
+    WrongPassword = "wrong_password", 422;
+        ko "현재 비밀번호 불일치", "현재 비밀번호가 올바르지 않습니다.";
+        en "Wrong password", "The current password is not correct.";
+    PasswordChangeRequired = "password_change_required", 403;
+        ko "비밀번호 변경 필요", "계속하려면 먼저 비밀번호를 변경해 주세요.";
+        en "Password change required", "Please change your password first.";
+    InviteCodeExists = "invite_code_exists", 409;
+        ko "이미 있는 초대 코드", "이미 있는 초대 코드입니다.";
+        en "Invite code exists", "There is such an invite code already.";
+    PlayerNotFound = "player_not_found", 404;
+        ko "플레이어 없음", "해당 플레이어를 찾을 수 없습니다.";
+        en "Player not found", "There is no such player.";
     /// Carries `retry_after_minutes`.
     LoginLocked = "login_locked", 429, retry 600;
         ko "로그인 잠김", "로그인 시도가 여러 번 실패하여 잠시 잠겼습니다. 나중에 다시 시도해 주세요.";

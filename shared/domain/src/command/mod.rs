@@ -2,9 +2,16 @@
 //! [`crate::Plan`] or a named [`crate::Rejection`].
 
 pub mod buy_item;
+pub mod change_password;
 pub mod claim_streak;
+pub mod close_sessions;
+pub mod erase;
+pub mod issue_invite;
 pub mod log_in;
+pub mod refresh_session;
+pub mod rename;
 pub mod repair_streak;
+pub mod reset;
 pub mod rotate_fairness;
 pub mod sign_up;
 pub mod spin_slot;

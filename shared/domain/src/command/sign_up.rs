@@ -1,17 +1,14 @@
 //! A new player.
 
-use jiff::{SignedDuration, ToSpan, civil::Date};
+use jiff::{ToSpan, civil::Date};
 
 use crate::{
-    Account, Change, Ctx, Fact, Gold, Legs, Plan, Player, PlayerId, Profile, Rejection, Role,
-    SessionId, plan::PasswordHash,
+    Account, Change, Credential, Ctx, Fact, Gold, Invite, Legs, Plan, Player, PlayerId, Profile,
+    Rejection, Role, SessionId, plan::PasswordHash,
 };
 
 /// What a new player starts with.
 pub const STARTING_GOLD: Gold = Gold::new(1_000);
-
-/// How long a session can be refreshed.
-pub const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Who may sign up.
 #[derive(Clone, Debug)]
@@ -33,37 +30,57 @@ pub struct SignUp {
 }
 
 impl SignUp {
-    /// Whether the policy admits the player. The birth date is checked and
+    /// Whether the policy admits the player, by the unlimited code or by the one
+    /// that was found under the given code. The birth date is checked and
     /// forgotten.
     ///
     /// # Errors
     /// [`Rejection::InvalidInviteCode`], [`Rejection::Underage`].
-    pub fn admit(&self, policy: &Policy, ctx: &Ctx) -> Result<(), Rejection> {
-        if policy.unlimited_invite_code.as_deref() != Some(self.invite_code.as_str()) {
+    pub fn admit(
+        &self,
+        policy: &Policy,
+        invite: Option<&Invite>,
+        ctx: &Ctx,
+    ) -> Result<Admitted, Rejection> {
+        let by = if policy.unlimited_invite_code.as_deref() == Some(self.invite_code.as_str()) {
+            Admitted::ByUnlimitedCode
+        } else if invite.is_some_and(|invite| invite.admits(&self.invite_code, ctx.now)) {
+            Admitted::ByInvite
+        } else {
             return Err(Rejection::InvalidInviteCode);
-        }
+        };
         let minimum_age_years = policy.minimum_age_years;
         let of_age = self.birth_date.saturating_add(i32::from(minimum_age_years).years());
         if ctx.today() < of_age {
             return Err(Rejection::Underage { minimum_age_years });
         }
-        Ok(())
+        Ok(by)
     }
+}
+
+/// What let a player in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    ByUnlimitedCode,
+    /// One use of the code goes with the commit.
+    ByInvite,
 }
 
 /// Creates the player, their credential, a first session, and mints the
 /// starting gold.
 ///
 /// # Errors
-/// As [`SignUp::admit`]; at commit also [`Rejection::SiteIdTaken`] and
-/// [`Rejection::NicknameTaken`].
+/// As [`SignUp::admit`]; at commit also [`Rejection::SiteIdTaken`],
+/// [`Rejection::NicknameTaken`], and [`Rejection::InvalidInviteCode`] when others
+/// have used the code up meanwhile.
 pub fn decide(
     command: &SignUp,
     password_hash: PasswordHash,
     policy: &Policy,
+    invite: Option<&Invite>,
     ctx: &Ctx,
 ) -> Result<Plan, Rejection> {
-    command.admit(policy, ctx)?;
+    let admitted = command.admit(policy, invite, ctx)?;
     let player = Player::unborn(
         PlayerId::mint(ctx),
         Profile {
@@ -71,19 +88,23 @@ pub fn decide(
             nickname: command.nickname.clone(),
             role: command.role,
             must_change_password: command.must_change_password,
+            erased: false,
         },
     );
     let session = SessionId::mint(ctx);
     let fact = Fact::PlayerSignedUp { client_seed: ctx.hex16("client seed"), session };
     let legs = Legs::to_player(Account::MintSignup, STARTING_GOLD)?;
-    Ok(Plan::new(&player, ctx, fact, legs)?
+    let plan = Plan::new(&player, ctx, fact, legs)?;
+    let credential = Credential { password_hash, set_by: plan.entry().seq };
+    let plan = plan
         .with(Change::ReserveSiteId { site_id: command.site_id.clone() })
         .with(Change::ReserveNickname { nickname: command.nickname.clone() })
-        .with(Change::StoreCredential { password_hash })
-        .with(Change::OpenSession { session, expires_at: session_end(ctx) })
-        .with(Change::Enroll))
-}
-
-pub(super) fn session_end(ctx: &Ctx) -> jiff::Timestamp {
-    ctx.now.checked_add(SESSION_LIFE).unwrap_or(jiff::Timestamp::MAX)
+        .with(Change::StoreCredential { credential })
+        .with(Change::Enroll);
+    Ok(match admitted {
+        Admitted::ByUnlimitedCode => plan,
+        Admitted::ByInvite => {
+            plan.with(Change::UseInvite { code: command.invite_code.clone(), now: ctx.now })
+        }
+    })
 }

@@ -30,13 +30,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `404` and `405` as problems, panics as `500`, security headers, one log line
 /// and one metrics record per request.
 ///
-/// None of the routes can ask for a [`super::Caller`]; see [`signed_in_app`].
+/// None of the routes can be [`super::guarded`]; see [`signed_in_app`].
 pub fn app(routes: impl Into<Router>, deps: &Deps) -> Router {
     wrap(routes.into(), deps, None)
 }
 
-/// The same for routes that know their [`super::Caller`] by an access token that
-/// one of the keys signed.
+/// The same for routes some of which are [`super::guarded`]: their callers are
+/// known by an access token that one of the keys signed.
 pub fn signed_in_app(routes: impl Into<Router>, deps: &Deps, keys: Rotating<JwtKeys>) -> Router {
     wrap(routes.into(), deps, Some(keys))
 }

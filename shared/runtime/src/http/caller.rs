@@ -1,77 +1,74 @@
 //! Who is asking.
 
-use std::sync::Arc;
+use axum::{extract::FromRequestParts, http::request::Parts};
+use contract::auth::{AccessClaims, Role};
+use domain::{Credentials, PlayerId, SessionId};
+use store::Subject;
 
-use axum::{
-    extract::{FromRequestParts, OptionalFromRequestParts},
-    http::{header, request::Parts},
-};
-use contract::{
-    Code,
-    auth::{AccessClaims, Role},
-};
-use jiff::Timestamp;
-use uuid::Uuid;
-
-use super::scope::Scope;
 use crate::Problem;
 
-/// The signed-in caller, from `Authorization: Bearer`.
+/// The signed-in caller of a route that is [`guarded`](super::guarded).
 ///
-/// A missing, malformed, expired or forged token is 401 `unauthenticated`. As
-/// `Option<Caller>` a missing token is `None`; a bad one is still refused.
+/// A genuine token is not all: its session may have ended since. So a handler
+/// reads and changes nothing by the caller's id, but by [`Caller::subject`], which
+/// the store checks against the state it loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    pub player: Uuid,
-    pub role: Role,
-    /// The refresh family the token belongs to.
-    pub session: Uuid,
-    /// When the token was issued.
-    pub issued_at: Timestamp,
+    player: PlayerId,
+    role: Role,
+    session: SessionId,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a route needs to know its caller, but is not in a signed_in_app")]
-struct NoKeys;
+#[error("a route needs to know its caller, but is not guarded")]
+struct NotGuarded;
 
 impl Caller {
-    /// Refuses a caller below the given role.
-    ///
-    /// # Errors
-    /// 403 `forbidden`.
-    pub fn require(&self, role: Role) -> Result<(), Problem> {
-        if self.role >= role { Ok(()) } else { Err(Problem::new(Code::Forbidden)) }
+    #[must_use]
+    pub const fn player(&self) -> PlayerId {
+        self.player
     }
 
-    async fn from_parts(parts: &Parts, authorization: &str) -> Result<Self, Problem> {
-        let scope: &Arc<Scope> = Scope::of(parts)?;
-        let keys = scope.keys.as_ref().ok_or_else(|| Problem::internal(NoKeys))?;
-        let (scheme, token) =
-            authorization.split_once(' ').ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Problem::new(Code::Unauthenticated));
-        }
-        let claims = keys.current().await?.verify(token.trim(), scope.meta.now)?;
-        let caller = Self::try_from(claims)?;
-        // Set once: a second extraction in the same request finds the same caller.
-        let _ = scope.player.set(caller.player);
-        Ok(caller)
+    /// As the token has it.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The refresh family the token belongs to.
+    #[must_use]
+    pub const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The caller, as the store knows them.
+    #[must_use]
+    pub const fn subject(&self) -> Subject {
+        self.as_subject(false)
+    }
+
+    /// The same, even if their password must change first: for the few calls that
+    /// lead there or out.
+    #[must_use]
+    pub const fn subject_before_password_change(&self) -> Subject {
+        self.as_subject(true)
+    }
+
+    const fn as_subject(&self, before_password_change: bool) -> Subject {
+        let Self { player, role, session } = *self;
+        Subject::caller(player, Credentials { session, role, before_password_change })
     }
 }
 
-impl TryFrom<AccessClaims> for Caller {
-    type Error = Problem;
-
-    fn try_from(claims: AccessClaims) -> Result<Self, Problem> {
-        let issued_at = Timestamp::from_second(claims.iat)
-            .map_err(|error| Problem::new(Code::Unauthenticated).caused_by(error))?;
-        Ok(Self { player: claims.sub, role: claims.role, session: claims.sid, issued_at })
+impl From<AccessClaims> for Caller {
+    fn from(claims: AccessClaims) -> Self {
+        Self { player: claims.sub.into(), role: claims.role, session: claims.sid.into() }
     }
 }
 
 impl From<crate::auth::TokenError> for Problem {
     fn from(error: crate::auth::TokenError) -> Self {
-        Self::new(Code::Unauthenticated).caused_by(error)
+        Self::new(contract::Code::Unauthenticated).caused_by(error)
     }
 }
 
@@ -79,19 +76,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let header = header.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-        Self::from_parts(parts, header).await
-    }
-}
-
-impl<S: Sync> OptionalFromRequestParts<S> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Problem> {
-        if !parts.headers.contains_key(header::AUTHORIZATION) {
-            return Ok(None);
-        }
-        <Self as FromRequestParts<S>>::from_request_parts(parts, state).await.map(Some)
+        parts.extensions.get().copied().ok_or_else(|| Problem::internal(NotGuarded))
     }
 }

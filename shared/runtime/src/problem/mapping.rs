@@ -3,6 +3,7 @@
 
 use contract::{Code, Rule};
 use domain::Rejection;
+use jiff::SignedDuration;
 
 use super::Problem;
 
@@ -17,6 +18,23 @@ impl From<Rejection> for Problem {
             Rejection::Underage { minimum_age_years } => {
                 Self::new(Code::Underage).with("minimum_age_years", minimum_age_years)
             }
+            // The token is genuine, but its session has ended or its role has changed.
+            rejection @ Rejection::SignedOut => {
+                Self::new(Code::Unauthenticated).caused_by(rejection)
+            }
+            Rejection::PasswordMoved => Self::new(Code::InvalidCredentials),
+            Rejection::SessionOver => Self::new(Code::RefreshExpired),
+            Rejection::PasswordChangeRequired => Self::new(Code::PasswordChangeRequired),
+            Rejection::LoginLocked { retry_after } => {
+                let seconds = whole_seconds(retry_after);
+                Self::new(Code::LoginLocked)
+                    .retry_after(seconds)
+                    .with("retry_after_minutes", seconds.div_ceil(60))
+            }
+            Rejection::RateLimited { retry_after } => {
+                Self::new(Code::RateLimited).retry_after(whole_seconds(retry_after))
+            }
+            Rejection::InviteCodeExists => Self::new(Code::InviteCodeExists),
             Rejection::AlreadyClaimed => Self::new(Code::AlreadyClaimed),
             Rejection::BetTooSmall { minimum } => {
                 Self::new(Code::ValidationFailed).field("/bet", Rule::TooSmall(minimum.to_string()))
@@ -38,6 +56,12 @@ impl From<Rejection> for Problem {
             }
         }
     }
+}
+
+/// Rounded up: whoever comes back then is not too early.
+fn whole_seconds(duration: SignedDuration) -> u32 {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(0);
+    u32::try_from(millis.div_ceil(1_000)).unwrap_or(u32::MAX).max(1)
 }
 
 impl From<store::Error> for Problem {

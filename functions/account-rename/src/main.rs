@@ -1,0 +1,6 @@
+//! The `account-rename` Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(account_rename::function).await
+}
