@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: spins a second through the whole product, beside what the
-//! embedded engine alone can do with the same items, in the same run.
+//! embedded engine alone can do with the same items, in the same run. With `--logins`,
+//! logins a second beside password hashes alone.
 
 #![expect(clippy::disallowed_methods, reason = "durations are the subject here")]
 
 mod client;
 mod engine;
+mod logins;
 mod report;
 
 use std::{path::PathBuf, time::Duration};
@@ -31,12 +33,18 @@ struct Args {
     /// Keep the table in memory instead of a file.
     #[arg(long)]
     memory: bool,
+    /// Measure logins instead.
+    #[arg(long)]
+    logins: bool,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
     let time = Duration::from_secs(args.seconds);
+    if args.logins {
+        return logins::measure(args.clients, time).await;
+    }
     let directory = tempfile::tempdir()?;
     let data =
         |name: &str| -> Option<PathBuf> { (!args.memory).then(|| directory.path().join(name)) };

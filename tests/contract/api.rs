@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use runtime::http::REQUIRED_ROLE;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -11,13 +12,24 @@ use crate::{
 
 const SNAPSHOT: &str = "infra/openapi.json";
 
-/// Writes that need no login: what they need is in the request.
-const PUBLIC_WRITES: [&str; 4] = [
+/// Operations for everybody: what they need is in the request, or they say nothing
+/// of anybody.
+const PUBLIC: [&str; 10] = [
+    "GET /api/auth/health",
+    "GET /api/shop/catalog",
+    "GET /api/shop/items",
+    "GET /health",
+    "GET /openapi.json",
     "POST /api/auth/login",
+    "POST /api/auth/refresh",
     "POST /api/auth/register",
     "POST /api/auth/signup",
     "POST /api/games/fairness/verify",
 ];
+
+/// Operations that a player's role is not enough for, with the lowest that is.
+const STAFF: [(&str, &str); 2] =
+    [("POST /api/admin/invite-codes", "operator"), ("POST /api/dev/reset/{site_id}", "admin")];
 
 fn generated() -> Value {
     serde_json::to_value(devstack::functions::openapi()).expect("the document serializes")
@@ -63,18 +75,21 @@ async fn the_document_and_the_template_have_the_same_routes() {
 }
 
 #[test]
-fn only_the_listed_writes_need_no_login() {
-    let open: Vec<_> = operations(&generated())
-        .into_iter()
-        .filter(|(name, op)| !name.starts_with("GET ") && op["security"].is_null())
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(open, PUBLIC_WRITES);
+fn every_operation_names_the_role_it_asks_for_or_is_listed_as_public() {
+    let mut public = Vec::new();
     for (name, operation) in operations(&generated()) {
-        if !operation["security"].is_null() {
-            assert_eq!(operation["security"], json!([{ "bearer": [] }]), "{name}");
+        let role = &operation[REQUIRED_ROLE];
+        if operation["security"].is_null() {
+            assert!(role.is_null(), "{name} asks for a role and no token");
+            public.push(name);
+            continue;
         }
+        assert_eq!(operation["security"], json!([{ "bearer": [] }]), "{name}");
+        let staff = STAFF.iter().find(|(of, _)| *of == name);
+        assert_eq!(*role, staff.map_or("standard", |(_, role)| role), "{name}");
     }
+    public.sort();
+    assert_eq!(public, PUBLIC);
 }
 
 #[test]
@@ -137,12 +152,12 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
-fn everything_that_moves_gold_requires_a_key() {
+fn everything_that_moves_gold_or_lets_players_in_requires_a_key() {
     for (name, operation) in operations(&generated()) {
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         let key = parameters.iter().find(|parameter| parameter["name"] == "Idempotency-Key");
         let required = key.is_some_and(|key| key["required"] == true);
-        let moves = ["spin", "buy", "purchase", "rotate"].iter().any(|end| name.ends_with(end));
-        assert_eq!(required, moves, "{name}");
+        let ends = ["spin", "buy", "purchase", "rotate", "invite-codes"];
+        assert_eq!(required, ends.iter().any(|end| name.ends_with(end)), "{name}");
     }
 }

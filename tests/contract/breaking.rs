@@ -4,6 +4,8 @@
 //! another; something that requests must have and did not; something that answers
 //! had and no longer promise. Additions break nobody.
 
+use contract::auth::Role;
+use runtime::http::REQUIRED_ROLE;
 use serde_json::{Map, Value};
 
 /// Which way a body travels; the same change means different things.
@@ -42,6 +44,9 @@ impl<'a> Check<'a> {
     fn operation(&mut self, name: &str, old: &'a Value, new: &'a Value) {
         if old["security"].is_null() && !new["security"].is_null() {
             self.found.push(format!("{name} needs a login"));
+        } else if rank(new) > rank(old) {
+            let role = text(&new[REQUIRED_ROLE]);
+            self.found.push(format!("{name} newly needs the role {role}"));
         }
         for parameter in items(&new["parameters"]) {
             let same = |other: &&Value| {
@@ -147,6 +152,15 @@ impl<'a> Check<'a> {
     }
 }
 
+/// The role an operation asks for: any player's if it does not say; one that nobody
+/// knows counts as the highest.
+fn rank(operation: &Value) -> Role {
+    match &operation[REQUIRED_ROLE] {
+        Value::Null => Role::Standard,
+        role => serde_json::from_value(role.clone()).unwrap_or(Role::Admin),
+    }
+}
+
 /// What a reference leads to, or the schema itself.
 fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let pointer = text(&schema["$ref"]).strip_prefix('#');
@@ -169,7 +183,7 @@ fn text(value: &Value) -> &str {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::changes;
+    use super::{REQUIRED_ROLE, changes};
 
     fn document() -> Value {
         json!({
@@ -239,6 +253,10 @@ mod tests {
         let mut guarded = document();
         guarded["paths"]["/spin"]["post"]["security"] = json!([{ "bearer": [] }]);
         assert_eq!(changes(&document(), &guarded), ["POST /spin needs a login"]);
+        let mut vip = guarded.clone();
+        vip["paths"]["/spin"]["post"][REQUIRED_ROLE] = json!("vip");
+        assert_eq!(changes(&guarded, &vip), ["POST /spin newly needs the role vip"]);
+        assert_eq!(changes(&vip, &guarded), [""; 0]);
         let game = "/components/schemas/Spin/properties/game/enum";
         assert_eq!(
             after(game, json!(["slot"])),

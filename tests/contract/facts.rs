@@ -1,8 +1,8 @@
 //! One entry of every kind, as the event stream and the sockets carry it.
 
 use domain::{
-    Account, After, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId, ReceiptId, RoundId,
-    SessionId, envelope, frames, stats::Stats, stats_frame,
+    Account, After, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId, ReceiptId,
+    RoundId, SessionId, envelope, frames, stats::Stats, stats_frame,
 };
 use jiff::civil::date;
 use serde_json::json;
@@ -16,7 +16,27 @@ fn after(fact: &Fact) -> Option<Fact> {
         Fact::PlayerSignedUp { .. } => {
             Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]) }
         }
-        Fact::PlayerLoggedIn { .. } => Fact::StreakClaimed {
+        Fact::PlayerLoggedIn { .. } => {
+            Fact::SessionRefreshed { session: SessionId::from_bytes([2; 16]), generation: 2 }
+        }
+        Fact::SessionRefreshed { .. } => Fact::SessionClosed {
+            session: SessionId::from_bytes([2; 16]),
+            reason: Closed::TokenReused,
+        },
+        Fact::SessionClosed { .. } => Fact::SessionsClosed { sessions: 3 },
+        Fact::SessionsClosed { .. } => {
+            Fact::PasswordChanged { session: SessionId::from_bytes([2; 16]) }
+        }
+        Fact::PasswordChanged { .. } => Fact::PlayerRenamed {},
+        Fact::PlayerRenamed {} => Fact::PlayerErased {},
+        Fact::PlayerErased {} => Fact::PlayerReset {},
+        Fact::PlayerReset {} => Fact::InviteCodeIssued {
+            code: "SPRING-2027".to_owned(),
+            uses: 100,
+            expires_at: "2027-05-01T00:00:00Z".parse().expect("an instant"),
+            reason: "Spring campaign".to_owned(),
+        },
+        Fact::InviteCodeIssued { .. } => Fact::StreakClaimed {
             day: date(2026, 11, 21),
             count: 3,
             gold: Gold::new(1315),
@@ -66,6 +86,8 @@ fn entry(fact: Fact) -> Entry {
     let legs = match &fact {
         Fact::PlayerSignedUp { .. } => Legs::to_player(Account::MintSignup, Gold::new(1000)),
         Fact::StreakClaimed { gold, .. } => Legs::to_player(Account::MintStreak, *gold),
+        Fact::PlayerErased {} => Legs::to_player(Account::BurnErasure, Gold::new(-2040)),
+        Fact::PlayerReset {} => Legs::to_player(Account::MintReset, Gold::new(-1040)),
         Fact::RoundSettled { .. } => Legs::to_player(Account::HouseSlot, Gold::new(40)),
         Fact::ItemPurchased { .. } => Legs::to_player(Account::BurnShop, Gold::new(-1000)),
         _ => Ok(Legs::none()),

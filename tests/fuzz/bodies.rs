@@ -1,4 +1,4 @@
-//! The bodies of every `POST`.
+//! The bodies of every `POST` and `PUT`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,12 +11,20 @@ use crate::{
     support::{Product, Request, fuzz},
 };
 
-/// A sound body for every `POST` of the template.
+/// A sound body for every `POST` and `PUT` of the template.
 fn sound(path: &str) -> Option<Value> {
     Some(match path {
         "/api/auth/signup" | "/api/auth/register" => json!({
             "site_id": "fuzz01", "nickname": "fuzz01", "password": PASSWORD,
             "invite_code": "5858", "birth_date": "1998-04-01",
+        }),
+        "/api/auth/refresh" => json!({ "refresh_token": "a.b.1.c" }),
+        "/api/auth/password" => {
+            json!({ "current_password": PASSWORD, "new_password": PASSWORD })
+        }
+        "/api/auth/profile" => json!({ "nickname": "fuzz02" }),
+        "/api/admin/invite-codes" => json!({
+            "code": "fuzz", "uses": 1, "expires_at": "2030-01-01T00:00:00Z", "reason": "fuzz",
         }),
         "/api/auth/login" => json!({ "site_id": "fuzz01", "password": PASSWORD }),
         "/api/games/slot/spin" => json!({ "bet": 1 }),
@@ -30,7 +38,11 @@ fn sound(path: &str) -> Option<Value> {
             "expected": { "server_seed_hash": "00".repeat(32), "reels": ["bell"],
                           "multiplier": 0, "win_gold": 0 },
         }),
-        "/api/streak/claim" | "/api/realtime/ticket" => json!({}),
+        "/api/auth/logout"
+        | "/api/auth/logout-all"
+        | "/api/dev/reset/{site_id}"
+        | "/api/realtime/ticket"
+        | "/api/streak/claim" => json!({}),
         _ => return None,
     })
 }
@@ -162,9 +174,11 @@ impl Twist {
     }
 }
 
-fn posts(product: &Product) -> Vec<String> {
+/// Method and path of every route that takes a body.
+fn writes(product: &Product) -> Vec<(String, String)> {
     let routes = product.stack.spec().http_routes.iter();
-    routes.filter(|route| route.method == "POST").map(|route| route.path.clone()).collect()
+    let writes = routes.filter(|route| matches!(route.method.as_str(), "POST" | "PUT"));
+    writes.map(|route| (route.method.clone(), route.path.clone())).collect()
 }
 
 /// A key nobody has used.
@@ -173,20 +187,27 @@ fn fresh_key() -> String {
     format!("fuzz-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn post(product: &Product, path: &str, body: Vec<u8>) -> Request {
-    Request::new("POST", path)
-        .header("authorization", product.bearer())
+fn write(product: &Product, method: &str, path: &str, body: Vec<u8>) -> Request {
+    // Whose session ends is nobody's who is still needed.
+    let bearer =
+        if path.starts_with("/api/auth/logout") { product.leaver() } else { product.bearer() };
+    Request::new(method, path)
+        .header("authorization", bearer)
         .header("content-type", "application/json")
         .header("idempotency-key", fresh_key())
         .body(body)
 }
 
+fn post(product: &Product, path: &str, body: Vec<u8>) -> Request {
+    write(product, "POST", path, body)
+}
+
 #[test]
-fn every_post_of_the_template_is_fuzzed_and_its_sound_body_is_one() {
+fn every_write_of_the_template_is_fuzzed_and_its_sound_body_is_one() {
     let product = Product::start();
-    for path in posts(&product) {
-        let body = sound(&path).unwrap_or_else(|| panic!("give POST {path} a sound body here"));
-        let reply = product.ask(&post(&product, &path, body.to_string().into_bytes()));
+    for (method, path) in writes(&product) {
+        let body = sound(&path).unwrap_or_else(|| panic!("give {method} {path} a sound body here"));
+        let reply = product.ask(&write(&product, &method, &path, body.to_string().into_bytes()));
         let reply = reply.expect("an answer as it must be");
         let refused = ["malformed_json", "validation_failed", "unsupported_content_type"];
         assert!(!refused.contains(&reply.code()), "{path}: {}", reply.text);
@@ -196,10 +217,10 @@ fn every_post_of_the_template_is_fuzzed_and_its_sound_body_is_one() {
 #[test]
 fn no_body_breaks_anything() {
     let product = Product::start();
-    let inputs = (sample::select(posts(&product)), twist());
-    fuzz(1000, &inputs, |(path, twist)| {
+    let inputs = (sample::select(writes(&product)), twist());
+    fuzz(1000, &inputs, |((method, path), twist)| {
         let body = twist.apply(&sound(&path).unwrap_or_default());
-        product.ask(&post(&product, &path, body)).map(drop)
+        product.ask(&write(&product, &method, &path, body)).map(drop)
     });
 }
 

@@ -7,7 +7,7 @@ use base64::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use proptest::{prelude::*, sample};
-use runtime::auth::JwtKeys;
+use runtime::auth::{JwtKeys, RefreshToken};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha384, Sha512};
 
@@ -290,6 +290,54 @@ fn one_change_of_one_bit_is_one_too_many() {
         if let (true, Ok(token)) = (bytes != genuine, String::from_utf8(bytes)) {
             prop_assert!(keys.verify(&token, now).is_err(), "{}", token);
         }
+        Ok(())
+    });
+}
+
+/// The only texts that are refresh tokens are those that were given out, byte for
+/// byte: nothing of what is signed can be written in two ways.
+#[test]
+fn nothing_but_a_refresh_token_that_was_given_out_is_one() {
+    let keys = keys();
+    let genuine = RefreshToken {
+        player: PLAYER.parse().expect("an id"),
+        session: PLAYER.parse().expect("an id"),
+        generation: 7,
+    };
+    let text = genuine.issue(&keys).expose().to_owned();
+    assert_eq!(RefreshToken::verify(&keys, &text), Some(genuine));
+    let inputs = (forgery(), 0..4_usize, 0..4_usize, header_text());
+    fuzz(4000, &inputs, |(forgery, from, to, noise)| {
+        let parts: Vec<&str> = text.split('.').collect();
+        let mut swapped = parts.clone();
+        swapped.swap(from, to);
+        let mut replaced = parts;
+        replaced[from] = &noise;
+        for forged in [forgery.of(&text), swapped.join("."), replaced.join(".")] {
+            let read = RefreshToken::verify(&keys, &forged);
+            prop_assert_eq!(read.is_some(), forged == text, "{}", forged);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn whatever_is_presented_as_a_refresh_token_is_refused_as_nobodys() {
+    let product = Product::start();
+    let text = product.player.refresh_token.clone();
+    fuzz(300, &(forgery(), any::<bool>()), |(forgery, access)| {
+        let of = if access { product.token() } else { &text };
+        let forged = forgery.of(of);
+        if forged == text {
+            return Ok(());
+        }
+        let body = json!({ "refresh_token": forged }).to_string();
+        let request = Request::new("POST", "/api/auth/refresh")
+            .header("content-type", "application/json")
+            .body(body);
+        let reply = product.ask(&request)?;
+        let expected = [(401, "unauthenticated"), (422, "validation_failed")];
+        prop_assert!(expected.contains(&(reply.status, reply.code())), "{}", reply.text);
         Ok(())
     });
 }

@@ -42,7 +42,13 @@ async fn forged_tokens_are_401() {
     };
     let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let (header, claims) = (decode(parts[0]), decode(parts[1]));
-    assert_eq!(header["alg"], "HS256");
+    assert_eq!((&header["alg"], &header["typ"]), (&json!("HS256"), &json!("JWT")));
+    assert_eq!((&claims["sub"], &claims["role"]), (&json!(player.id), &json!("standard")));
+    assert_eq!(
+        (&claims["iss"], &claims["aud"]),
+        (&json!("casino-club"), &json!("casino-club-api"))
+    );
+    assert!(player.refresh_token.contains(claims["sid"].as_str().expect("a session")));
     let with = |of: &Value, member: &str, value: Value| {
         let mut changed = of.clone();
         changed[member] = value;
@@ -59,6 +65,8 @@ async fn forged_tokens_are_401() {
         format!("{}.{}.{}", with(&header, "kid", json!("../../dev/null")), parts[1], parts[2]),
         format!("{}.{}.{}", parts[0], with(&claims, "sub", json!(victim.id)), parts[2]),
         format!("{}.{}.{}", parts[0], with(&claims, "role", json!("admin")), parts[2]),
+        format!("{}.{}.{}", parts[0], with(&claims, "exp", json!(i64::MAX)), parts[2]),
+        format!("{}.{}.{}", parts[0], with(&claims, "sid", json!(victim.id)), parts[2]),
         format!("{}.{}.{}", parts[0], parts[1], BASE64_URL_SAFE_NO_PAD.encode([0; 32])),
     ];
     for token in forged {
@@ -74,8 +82,10 @@ async fn a_token_is_good_for_fifteen_minutes() {
     let player = Player::sign_up(&Api::new(&stack.base_url)).await;
     hands.set("2026-12-01T09:14:59Z");
     player.me().await;
-    // A few seconds are granted to clocks that differ.
-    hands.set("2026-12-01T09:15:06Z");
+    // Five seconds are granted to clocks that differ.
+    hands.set("2026-12-01T09:15:04Z");
+    player.me().await;
+    hands.set("2026-12-01T09:15:05Z");
     let bearer = format!("Bearer {}", player.api.token().expect("a token"));
     refused(&Api::new(&stack.base_url), Some(&bearer)).await;
     player.log_in().await.me().await;
@@ -133,13 +143,16 @@ async fn keys_rotate_without_a_deployment_and_without_signing_anyone_out() {
     let last = player.log_in().await;
     assert_eq!(kid(&last), "k1", "not noticed yet");
     hands.set("2026-12-01T09:15:00Z");
-    let next = last.log_in().await;
+    // A session goes on with the new key.
+    let next = player.with_tokens(&player.refresh().send().await.ok());
     assert_eq!(kid(&next), "k2");
     last.me().await;
     next.me().await;
     keys("k2", &["k2"]);
     hands.set("2026-12-01T09:20:00Z");
     next.me().await;
+    next.with_tokens(&next.refresh().send().await.ok()).me().await;
     let bearer = format!("Bearer {}", last.api.token().expect("a token"));
     refused(&Api::new(&stack.base_url), Some(&bearer)).await;
+    last.refresh().send().await.is_problem(401, "unauthenticated");
 }

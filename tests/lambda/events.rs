@@ -28,11 +28,12 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         ("health", "default-route") => Http(404),
         ("health", "default-route-method") => Http(405),
         ("streak-read", "query-string") => Http(422),
-        ("auth-signup", "typical") => Http(201),
+        ("auth-signup" | "invite-issue", "typical") => Http(201),
         (
-            "account-read" | "auth-login" | "dashboard-read" | "fairness" | "health"
-            | "realtime-ticket" | "shop-buy" | "shop-catalog" | "slot-spin" | "streak-claim"
-            | "streak-read",
+            "account-erase" | "account-export" | "account-read" | "account-rename" | "auth-login"
+            | "auth-logout" | "auth-logout-all" | "auth-password" | "auth-refresh"
+            | "dashboard-read" | "dev-reset" | "fairness" | "health" | "realtime-ticket"
+            | "shop-buy" | "shop-catalog" | "slot-spin" | "streak-claim" | "streak-read",
             "typical" | "cookies" | "base64-body" | "rotate",
         ) => Http(200),
         ("socket-connect", "typical") => Exactly(json!({

@@ -99,6 +99,7 @@ impl Attempt {
                 id: String::new(),
                 site_id: fresh_name(),
                 nickname: fresh_name().chars().rev().take(16).collect(),
+                refresh_token: String::new(),
             },
             _ => Player::sign_up(api).await,
         };

@@ -7,6 +7,7 @@ mod mixed;
 mod names;
 mod outages;
 mod poison;
+mod sessions;
 mod sockets;
 mod spins;
 mod support;

@@ -1,11 +1,18 @@
 //! A caller of the HTTP API.
 
-use std::time::Duration;
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 
-/// A caller, with or without a token.
+/// A caller at an address of their own, with or without a token.
 #[derive(Clone)]
 pub struct Api {
     base_url: String,
@@ -28,18 +35,35 @@ pub struct Answer {
 }
 
 impl Api {
-    /// A caller who is nobody.
+    /// A caller who is nobody, at an address that nobody else has: what is counted
+    /// by address is one test's, and one player's. Against a target that is not on
+    /// this machine it is the machine's address after all.
     ///
     /// # Panics
     /// When no HTTP client can be built.
     #[must_use]
     pub fn new(base_url: &str) -> Self {
+        let local = ["http://127.", "http://localhost"];
+        let address = local.iter().any(|start| base_url.starts_with(start)).then(loopback);
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(30))
+            .local_address(address.map(Into::into))
             .no_proxy()
             .build()
             .expect("an HTTP client");
         Self { base_url: base_url.to_owned(), http, token: None }
+    }
+
+    /// Somebody else: no token, another address.
+    #[must_use]
+    pub fn somebody_else(&self) -> Self {
+        Self::new(&self.base_url)
+    }
+
+    /// The same caller where the product is now.
+    #[must_use]
+    pub fn at(&self, base_url: &str) -> Self {
+        Self { base_url: base_url.to_owned(), ..self.clone() }
     }
 
     /// The same caller with this access token.
@@ -74,6 +98,22 @@ impl Api {
     pub fn post(&self, path: &str, body: &Value) -> Call {
         self.call(Method::POST, path).body(body.to_string())
     }
+}
+
+/// The next of this process's loopback addresses, which begin anywhere so that those
+/// of two processes differ.
+fn loopback() -> Ipv4Addr {
+    static FIRST: OnceLock<u32> = OnceLock::new();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = FIRST.get_or_init(|| u32::from_le_bytes(runtime::Entropy::system().bytes()));
+    let mut rest = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    // 1 to 254 each: neither the network's own address nor its broadcast.
+    let [c, b, a] = [(); 3].map(|()| {
+        let octet = rest % 254 + 1;
+        rest /= 254;
+        u8::try_from(octet).expect("at most 254")
+    });
+    Ipv4Addr::new(127, a, b, c)
 }
 
 impl Call {

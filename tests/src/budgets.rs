@@ -5,8 +5,10 @@
 mod measured;
 
 use devstack::spec::HttpRoute;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use serde_json::json;
+use runtime::Clock;
+use serde_json::{Value, json};
 
 pub use self::measured::{Measured, measure};
 use crate::{Call, PASSWORD, Player, signup_body};
@@ -16,12 +18,16 @@ const UUID_KEY: &str = "0192f0c1-2b3c-7d4e-8f5a-6b7c8d9e0f1a";
 const LONGEST_KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk\
                            kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk";
 
+const WRONG: &str = "wrong-horse-9";
+const NEXT: &str = "another-horse-9";
+
 /// A call and what it may cost.
 pub struct Row {
     /// As the template has it.
     pub route: &'static str,
     /// What is special about this call.
     pub note: &'static str,
+    pub by: By,
     pub call: fn(&Player) -> Call,
     pub status: u16,
     /// Actions of DynamoDB and how often.
@@ -30,10 +36,33 @@ pub struct Row {
     pub write: f64,
 }
 
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The one player of most rows.
+    Regular,
+    /// Somebody who has just signed up: the call ends or uses up a session.
+    Newcomer,
+    /// The one administrator.
+    Admin,
+}
+
 /// Load, decide, commit.
 const COMMAND: &[(&str, u64)] = &[("BatchGetItem", 1), ("TransactWriteItems", 1)];
 /// Load, and the answer from the journal.
 const REPLAY: &[(&str, u64)] = &[("BatchGetItem", 1), ("GetItem", 1)];
+/// Guesses counted, name and password looked up, the command, guesses forgiven.
+const LOGIN: &[(&str, u64)] = &[("BatchGetItem", 5), ("PutItem", 4), ("TransactWriteItems", 1)];
+/// Load, guesses counted, password looked up, the command, guesses forgiven.
+const PASSWORD_CHANGE: &[(&str, u64)] =
+    &[("BatchGetItem", 5), ("PutItem", 2), ("TransactWriteItems", 1)];
+/// The code looked up, then the command.
+const INVITED: &[(&str, u64)] = &[("BatchGetItem", 2), ("TransactWriteItems", 1)];
+/// The caller, the account by its name, the command.
+const RESET: &[(&str, u64)] = &[("BatchGetItem", 3), ("GetItem", 1), ("TransactWriteItems", 1)];
+/// A command, and the state after it.
+const CHANGE_AND_READ: &[(&str, u64)] =
+    &[("BatchGetItem", 1), ("GetItem", 1), ("TransactWriteItems", 1)];
 const ONE_ITEM: &[(&str, u64)] = &[("GetItem", 1)];
 const SCREEN: &[(&str, u64)] = &[("Query", 1)];
 const NOTHING: &[(&str, u64)] = &[];
@@ -46,21 +75,29 @@ const fn row(
     calls: &'static [(&'static str, u64)],
     (read, write): (f64, f64),
 ) -> Row {
-    Row { route, note, call, status, calls, read, write }
+    Row { route, note, by: By::Regular, call, status, calls, read, write }
+}
+
+impl Row {
+    const fn by(self, by: By) -> Self {
+        Self { by, ..self }
+    }
 }
 
 /// In the order they are called, by one player. Read units: one for each 4 KB
 /// of an item, strongly consistent, and one for an item that is not there. Write
-/// units: two for each KB of an item in a transaction.
+/// units: two for each KB of an item in a transaction, one outside of it.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    row("POST /api/auth/signup", "", 201, |p| p.api.post("/api/auth/signup", &signup_body("budget1", "budget1")), COMMAND, (2.0, 16.0)),
-    row("POST /api/auth/signup", "with a key", 201, |p| p.api.post("/api/auth/signup", &signup_body("budget2", "budget2")).key(UUID_KEY), COMMAND, (2.0, 16.0)),
-    row("POST /api/auth/register", "", 201, |p| p.api.post("/api/auth/register", &signup_body("budget3", "budget3")), COMMAND, (2.0, 16.0)),
+    row("POST /api/auth/signup", "", 201, |p| p.api.post("/api/auth/signup", &signup_body("budget1", "budget1")), COMMAND, (2.0, 14.0)),
+    row("POST /api/auth/signup", "with a key", 201, |p| p.api.post("/api/auth/signup", &signup_body("budget2", "budget2")).key(UUID_KEY), COMMAND, (2.0, 14.0)),
+    row("POST /api/auth/register", "", 201, |p| p.api.post("/api/auth/register", &signup_body("budget3", "budget3")), COMMAND, (2.0, 14.0)),
     // A journal of one entry, so that the sizes of rounds do not matter.
     row("GET /api/users/stats", "", 200, |p| get(p, "/api/users/stats"), SCREEN, (1.0, 0.0)),
-    row("GET /api/streak/history", "", 200, |p| get(p, "/api/streak/history"), SCREEN, (1.0, 0.0)),
-    row("POST /api/auth/login", "", 200, log_in, &[("BatchGetItem", 3), ("TransactWriteItems", 1)], (6.0, 8.0)),
+    row("GET /api/profile", "", 200, |p| get(p, "/api/profile"), &[("GetItem", 1), ("Query", 2)], (3.0, 0.0)),
+    row("GET /api/streak/history", "", 200, |p| get(p, "/api/streak/history"), &[("GetItem", 1), ("Query", 1)], (2.0, 0.0)),
+    row("POST /api/auth/login", "", 200, |p| p.try_password(PASSWORD), LOGIN, (10.0, 10.0)),
+    row("POST /api/auth/login", "wrong password", 401, |p| p.try_password(WRONG), &[("BatchGetItem", 3), ("PutItem", 2)], (6.0, 2.0)),
     row("POST /api/streak/claim", "", 200, claim, COMMAND, (2.0, 6.0)),
     row("POST /api/streak/claim", "again", 200, claim, REPLAY, (3.0, 0.0)),
     row("POST /api/games/slot/spin", "", 200, |p| p.spin(10, "spin"), COMMAND, (2.0, 6.0)),
@@ -79,12 +116,31 @@ pub const ROWS: &[Row] = &[
     row("GET /api/auth/me", "", 200, |p| get(p, "/api/auth/me"), ONE_ITEM, (1.0, 0.0)),
     row("GET /api/auth/profile", "", 200, |p| get(p, "/api/auth/profile"), ONE_ITEM, (1.0, 0.0)),
     row("GET /api/users/me", "", 200, |p| get(p, "/api/users/me"), ONE_ITEM, (1.0, 0.0)),
+    row("GET /api/users/profile", "", 200, |p| get(p, "/api/users/profile"), ONE_ITEM, (1.0, 0.0)),
+    row("GET /api/users/{id}", "", 200, |p| get(p, &format!("/api/users/{}", p.id)), &[("GetItem", 2)], (2.0, 0.0)),
     row("GET /api/users/balance", "", 200, |p| get(p, "/api/users/balance"), ONE_ITEM, (1.0, 0.0)),
     row("GET /api/dashboard", "", 200, |p| get(p, "/api/dashboard"), ONE_ITEM, (1.0, 0.0)),
     row("GET /api/streak/status", "", 200, |p| get(p, "/api/streak/status"), ONE_ITEM, (1.0, 0.0)),
     row("GET /api/shop/catalog", "", 200, |p| get(p, "/api/shop/catalog"), NOTHING, (0.0, 0.0)),
     row("GET /api/shop/items", "", 200, |p| get(p, "/api/shop/items"), NOTHING, (0.0, 0.0)),
-    row("POST /api/realtime/ticket", "", 200, |p| p.api.call(Method::POST, "/api/realtime/ticket"), &[("PutItem", 1)], (0.0, 1.0)),
+    row("POST /api/realtime/ticket", "", 200, |p| p.api.call(Method::POST, "/api/realtime/ticket"), &[("GetItem", 1), ("PutItem", 1)], (1.0, 1.0)),
+    row("PUT /api/auth/profile", "", 200, |p| rename(p, "budgeted"), CHANGE_AND_READ, (3.0, 10.0)),
+    row("PUT /api/auth/profile", "the same", 200, |p| rename(p, "budgeted"), REPLAY, (3.0, 0.0)),
+    row("POST /api/auth/password", "", 200, |p| p.change_password(PASSWORD, NEXT).key("password"), PASSWORD_CHANGE, (8.0, 10.0)),
+    row("POST /api/auth/password", "again", 200, |p| p.change_password(PASSWORD, NEXT).key("password"), &[("BatchGetItem", 4), ("GetItem", 1), ("PutItem", 2)], (7.0, 2.0)),
+    row("POST /api/auth/password", "wrong password", 422, |p| p.change_password(WRONG, NEXT), &[("BatchGetItem", 3), ("PutItem", 1)], (5.0, 1.0)),
+    row("POST /api/admin/invite-codes", "", 201, issue_invite, COMMAND, (2.0, 8.0)).by(By::Admin),
+    row("POST /api/admin/invite-codes", "again", 201, issue_invite, REPLAY, (3.0, 0.0)).by(By::Admin),
+    row("POST /api/auth/signup", "counted code", 201, |p| p.api.post("/api/auth/signup", &with_code("budgets")), INVITED, (3.0, 16.0)),
+    row("POST /api/auth/signup", "unknown code", 422, |p| p.api.post("/api/auth/signup", &with_code("nobody-knows")), &[("BatchGetItem", 1)], (1.0, 0.0)),
+    row("POST /api/dev/reset/{site_id}", "", 200, reset, RESET, (7.0, 12.0)).by(By::Admin),
+    row("POST /api/dev/reset/{site_id}", "again", 200, reset, &[("BatchGetItem", 3), ("GetItem", 2)], (8.0, 0.0)).by(By::Admin),
+    row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("Query", 3)], (3.0, 0.0)).by(By::Newcomer),
+    row("POST /api/auth/refresh", "", 200, Player::refresh, COMMAND, (2.0, 6.0)).by(By::Newcomer),
+    row("POST /api/auth/refresh", "no such token", 401, |p| p.api.post("/api/auth/refresh", &json!({ "refresh_token": "a.b.1.c" })), NOTHING, (0.0, 0.0)),
+    row("POST /api/auth/logout", "", 200, Player::log_out, COMMAND, (2.0, 6.0)).by(By::Newcomer),
+    row("POST /api/auth/logout-all", "", 200, |p| p.api.call(Method::POST, "/api/auth/logout-all"), COMMAND, (2.0, 6.0)).by(By::Newcomer),
+    row("DELETE /api/auth/me", "", 200, |p| p.api.call(Method::DELETE, "/api/auth/me"), COMMAND, (2.0, 14.0)).by(By::Newcomer),
     row("GET /health", "", 200, |p| get(p, "/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /api/auth/health", "", 200, |p| get(p, "/api/auth/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /openapi.json", "", 200, |p| get(p, "/openapi.json"), NOTHING, (0.0, 0.0)),
@@ -99,9 +155,30 @@ fn claim(player: &Player) -> Call {
     player.api.call(Method::POST, "/api/streak/claim")
 }
 
-fn log_in(player: &Player) -> Call {
-    let body = json!({ "site_id": player.site_id, "password": PASSWORD });
-    player.api.post("/api/auth/login", &body)
+fn rename(player: &Player, nickname: &str) -> Call {
+    let body = json!({ "nickname": nickname }).to_string();
+    player.api.call(Method::PUT, "/api/auth/profile").body(body)
+}
+
+fn issue_invite(admin: &Player) -> Call {
+    let month = SignedDuration::from_hours(30 * 24);
+    let expires_at = Clock::system().now().checked_add(month).unwrap_or(Timestamp::MAX);
+    // The same when it is asked for again.
+    let expires_at = expires_at.strftime("%Y-%m-%dT00:00:00Z").to_string();
+    let body =
+        json!({ "code": "budgets", "uses": 1, "expires_at": expires_at, "reason": "budgets" });
+    admin.api.post("/api/admin/invite-codes", &body).key("invite")
+}
+
+fn with_code(code: &str) -> Value {
+    let mut body = signup_body("budget4", "budget4");
+    body["invite_code"] = json!(code);
+    body
+}
+
+/// Of a seed account.
+fn reset(admin: &Player) -> Call {
+    admin.api.call(Method::POST, "/api/dev/reset/user001").key("reset")
 }
 
 fn verify(player: &Player) -> Call {

@@ -11,15 +11,16 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use devstack::Stack;
-use domain::Envelope;
+use devstack::{Stack, seed::Seeding};
+use domain::{Envelope, Role};
+use jiff::SignedDuration;
 use runtime::{
-    Clock,
+    Clock, Entropy,
     push::{Body, Message},
 };
 use serde_json::{Map, Value, json};
 
-use crate::{Api, Player};
+use crate::{Api, Maker, Player};
 
 /// The events of one stack: about a player who has a socket open, and about the
 /// journal of another who has signed up and spun once.
@@ -121,6 +122,21 @@ impl<'a> Events<'a> {
         if text.contains("{{fresh_token}}") {
             put("fresh_token", json!(Player::sign_up(&self.api).await.api.token()));
         }
+        if text.contains("{{fresh_refresh_token}}") {
+            let player = Player::sign_up(&self.api).await;
+            put("fresh_refresh_token", json!(player.refresh_token));
+        }
+        if text.contains("{{admin_token}}") {
+            let admin = Maker::new(self.stack, Clock::system()).await.player(Role::Admin).await;
+            put("admin_token", json!(admin.api.token()));
+        }
+        if text.contains("{{seed_site_id}}") {
+            put("seed_site_id", json!(self.seeded().await?));
+        }
+        if text.contains("{{in_a_month}}") {
+            let month = SignedDuration::from_hours(30 * 24);
+            put("in_a_month", json!(Clock::system().now().checked_add(month)?));
+        }
         if text.contains("{{fresh_envelope_base64}}") {
             let mut envelope = self.envelope.clone();
             envelope.seq = 1000 + number;
@@ -139,6 +155,14 @@ impl<'a> Events<'a> {
         }
         put("unique", json!(unique));
         Ok(fresh)
+    }
+
+    /// A seed account that is there.
+    async fn seeded(&self) -> Result<String> {
+        let mut seeding = Seeding::asked_for(None, "dev")?;
+        seeding.accounts.truncate(1);
+        seeding.sow(&self.stack.store("test"), &Clock::system(), &Entropy::system()).await?;
+        Ok(seeding.accounts.pop().context("a seed account")?.site_id)
     }
 
     /// Makes the events of the journal news again for who keeps the statistics.

@@ -11,6 +11,7 @@ mod clickhouse;
 mod events;
 mod frames;
 mod hands;
+mod made;
 mod player;
 pub mod script;
 mod socket;
@@ -25,7 +26,8 @@ pub use clickhouse::ClickHouse;
 pub use events::Events;
 pub use frames::{everything, until_seen};
 pub use hands::Hands;
-pub use player::{PASSWORD, Player, fresh_name, signup_body};
+pub use made::Maker;
+pub use player::{PASSWORD, Player, fresh_name, login, signup_body};
 pub use socket::Socket;
 
 /// How long anything that happens by itself may take before a test fails.

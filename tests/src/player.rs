@@ -16,6 +16,8 @@ pub struct Player {
     pub id: String,
     pub site_id: String,
     pub nickname: String,
+    /// The session's latest refresh token.
+    pub refresh_token: String,
 }
 
 /// A name nobody else has, in this run or another.
@@ -28,26 +30,70 @@ pub fn fresh_name() -> String {
 }
 
 impl Player {
-    /// Signs a new player up.
+    /// Signs a new player up, from an address of their own.
     pub async fn sign_up(api: &Api) -> Self {
         let name = fresh_name();
-        let nickname = format!("n{}", &name[name.len() - 18.min(name.len())..]);
-        let body = signup_body(&name, &nickname);
-        let answer = api.post("/api/auth/signup", &body).send().await.ok();
-        Self {
-            api: api.with_token(answer["access_token"].as_str().unwrap_or_default()),
-            id: answer["user"]["id"].as_str().unwrap_or_default().to_owned(),
-            site_id: name,
-            nickname,
-        }
+        let nickname = nickname_of(&name);
+        let api = api.somebody_else();
+        let answer = api.post("/api/auth/signup", &signup_body(&name, &nickname)).send().await.ok();
+        let id = answer["user"]["id"].as_str().unwrap_or_default().to_owned();
+        let nobody = Self { api, id, site_id: name, nickname, refresh_token: String::new() };
+        nobody.with_tokens(&answer)
     }
 
-    /// The same player with a token of now.
+    /// The same player with the tokens of a signup, login or refresh.
+    #[must_use]
+    pub fn with_tokens(&self, answer: &Value) -> Self {
+        let text = |name: &str| answer[name].as_str().unwrap_or_default();
+        let refresh_token = text("refresh_token").to_owned();
+        Self { api: self.api.with_token(text("access_token")), refresh_token, ..self.clone() }
+    }
+
+    /// The same player at another machine.
+    #[must_use]
+    pub fn elsewhere(&self) -> Self {
+        let api = self.api.somebody_else().with_token(self.api.token().unwrap_or_default());
+        Self { api, ..self.clone() }
+    }
+
+    /// The same player with a session of now.
     pub async fn log_in(&self) -> Self {
-        let body = json!({ "site_id": self.site_id, "password": PASSWORD });
-        let answer = self.api.post("/api/auth/login", &body).send().await.ok();
-        let token = answer["access_token"].as_str().unwrap_or_default();
-        Self { api: self.api.with_token(token), ..self.clone() }
+        self.with_tokens(&self.try_password(PASSWORD).send().await.ok())
+    }
+
+    /// A login, to be sent.
+    #[must_use]
+    pub fn try_password(&self, password: &str) -> Call {
+        login(&self.api, &self.site_id, password)
+    }
+
+    /// A refresh with the session's latest token, to be sent.
+    #[must_use]
+    pub fn refresh(&self) -> Call {
+        self.api.post("/api/auth/refresh", &json!({ "refresh_token": self.refresh_token }))
+    }
+
+    /// The session's end, to be sent.
+    #[must_use]
+    pub fn log_out(&self) -> Call {
+        self.api.call(reqwest::Method::POST, "/api/auth/logout")
+    }
+
+    /// Another password, to be sent.
+    #[must_use]
+    pub fn change_password(&self, current: &str, new: &str) -> Call {
+        let body = json!({ "current_password": current, "new_password": new });
+        self.api.post("/api/auth/password", &body)
+    }
+
+    /// Asserts that neither token of the session is good for anything.
+    ///
+    /// # Panics
+    /// When one of them is.
+    pub async fn is_signed_out(&self) {
+        self.api.get("/api/auth/me").await.is_problem(401, "unauthenticated");
+        let refreshed = self.refresh().send().await;
+        assert_eq!(refreshed.status, 401, "{}", refreshed.text);
     }
 
     /// A spin, to be sent.
@@ -90,6 +136,18 @@ impl Player {
         let (url, ticket) = self.ticket().await;
         Socket::open(&url, &ticket).await
     }
+}
+
+/// A login, to be sent.
+#[must_use]
+pub fn login(api: &Api, name: &str, password: &str) -> Call {
+    api.post("/api/auth/login", &json!({ "site_id": name, "password": password }))
+}
+
+/// A nickname that is as much nobody else's as the name is.
+#[must_use]
+pub(crate) fn nickname_of(name: &str) -> String {
+    format!("n{}", &name[name.len() - 18.min(name.len())..])
 }
 
 /// The body of a signup.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest},
+    tungstenite::{Message, client::IntoClientRequest, handshake::client::Request},
 };
 
 use crate::DEADLINE;
@@ -33,9 +33,7 @@ impl Socket {
     /// # Panics
     /// When the handshake is refused.
     pub async fn open_with_token(url: &str, token: &str) -> Self {
-        let mut request = url.into_client_request().expect("an address");
-        let offered = format!("bearer, {token}").parse().expect("a token is a header value");
-        request.headers_mut().insert("sec-websocket-protocol", offered);
+        let request = offering(url, token);
         let (stream, answer) = connect_async(request).await.expect("the socket opens");
         assert_eq!(answer.headers()["sec-websocket-protocol"], "bearer");
         Self { stream, frames: Vec::new() }
@@ -44,7 +42,16 @@ impl Socket {
     /// Opens `url` with what it has in its query, and says which HTTP status
     /// refused it.
     pub async fn refused(url: &str) -> Option<u16> {
-        match connect_async(url).await {
+        Self::refusal(url).await
+    }
+
+    /// The same with an access token, as [`Socket::open_with_token`].
+    pub async fn refused_with_token(url: &str, token: &str) -> Option<u16> {
+        Self::refusal(offering(url, token)).await
+    }
+
+    async fn refusal(request: impl IntoClientRequest + Unpin) -> Option<u16> {
+        match connect_async(request).await {
             Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {
                 Some(answer.status().as_u16())
             }
@@ -114,4 +121,12 @@ impl Socket {
         // Whether the other side is still there does not matter to who leaves.
         let _ = self.stream.close(None).await;
     }
+}
+
+/// The handshake of a browser that has an access token.
+fn offering(url: &str, token: &str) -> Request {
+    let mut request = url.into_client_request().expect("an address");
+    let offered = format!("bearer, {token}").parse().expect("a token is a header value");
+    request.headers_mut().insert("sec-websocket-protocol", offered);
+    request
 }

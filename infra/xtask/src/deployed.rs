@@ -130,6 +130,9 @@ impl Tier {
             .arg("--deployer")
             .arg(deployer.join("python"))
             .args(["--poller", "target/debug/stream-poller"])
+            // All journeys log in from one address, some with wrong passwords.
+            .args(["--parameter", "LoginsPerAddress=1000000"])
+            .args(["--parameter", "LoginFailuresPerAddress=1000000"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

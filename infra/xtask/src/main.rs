@@ -1,5 +1,6 @@
 //! The repository's own commands: `cargo verify`, `cargo xtask …`.
 
+mod api_fuzz;
 mod build;
 mod deployed;
 mod edit;

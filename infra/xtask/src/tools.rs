@@ -58,6 +58,14 @@ pub fn ministack(root: &Path) -> anyhow::Result<PathBuf> {
     environment(root, requirements, ".local/venv-ministack", "ministack")
 }
 
+/// Directory of the executables of `infra/requirements-fuzz.txt`.
+///
+/// # Errors
+/// When Python or the package index is missing.
+pub fn schemathesis(root: &Path) -> anyhow::Result<PathBuf> {
+    environment(root, "infra/requirements-fuzz.txt", ".local/venv-fuzz", "schemathesis")
+}
+
 /// A Python environment with exactly these requirements.
 fn environment(
     root: &Path,

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use crate::{
-    build, deployed,
+    api_fuzz, build, deployed,
     process::{command, run},
     tools,
 };
@@ -49,6 +49,11 @@ const STEPS: &[Step] = &[
     Step { name: "doctest", about: "examples in the documentation work", run: doctest },
     Step { name: "clickhouse", about: "its engine is there for the tests", run: clickhouse },
     Step { name: "bootstraps", about: "every function as it is deployed", run: bootstraps },
+    Step {
+        name: "api-fuzz",
+        about: "schemathesis finds no answer that the API document does not promise",
+        run: api_fuzz::api_fuzz,
+    },
     Step { name: "test", about: "every test, none skipped", run: test },
     Step {
         name: "deployed",

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use devstack::{
     Options, Stack, clickhouse,
-    parameters::root,
-    seed::{self, Account},
+    parameters::{Parameters, root},
+    seed::{Account, Seeding},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -31,6 +31,14 @@ struct Args {
     /// [default: target/lambda, where `cargo xtask build` puts them].
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = default_bootstraps())]
     bootstraps: Option<PathBuf>,
+    /// A template parameter other than the dev stage's; may be repeated.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a parameter is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn default_bootstraps() -> &'static str {
@@ -42,6 +50,8 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     devstack::log_to_stderr();
 
+    let stage = variable("STAGE").unwrap_or_else(|| "dev".to_owned());
+    let seeding = Seeding::asked_for(variable("AUTO_SEED_BASIC").as_deref(), &stage)?;
     let data = args.data.unwrap_or_else(|| root().join(".local/data"));
     if args.fresh && data.exists() {
         std::fs::remove_dir_all(&data).with_context(|| data.display().to_string())?;
@@ -67,15 +77,17 @@ async fn main() -> Result<()> {
         data: Some(data.clone()),
         clickhouse_url: analytics.url().map(str::to_owned),
         bootstraps: args.bootstraps,
+        parameters: args
+            .parameters
+            .into_iter()
+            .chain([("Stage".to_owned(), stage)])
+            .collect::<Parameters>(),
         ..Options::default()
     };
     let (clock, entropy) = (options.clock.clone(), options.entropy.clone());
     let stack = Stack::start(options).await?;
-    let accounts = if seeding() { seed::accounts()? } else { Vec::new() };
-    for account in &accounts {
-        seed::seed(&stack.store("seed"), account, &clock, &entropy).await?;
-    }
-    banner(&stack, &data, &analytics, &accounts)?;
+    seeding.sow(&stack.store("seed"), &clock, &entropy).await?;
+    banner(&stack, &data, &analytics, &seeding.accounts)?;
 
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -124,10 +136,11 @@ impl Analytics {
     }
 }
 
-/// `AUTO_SEED_BASIC=0` leaves the accounts out.
-#[expect(clippy::disallowed_methods, reason = "a switch of the local stack itself")]
-fn seeding() -> bool {
-    std::env::var("AUTO_SEED_BASIC").as_deref() != Ok("0")
+/// `STAGE` is the stage to run as, [`Seeding::asked_for`] says what `AUTO_SEED_BASIC`
+/// is.
+#[expect(clippy::disallowed_methods, reason = "switches of the local stack itself")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn banner(

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -74,4 +76,70 @@ pub struct GameTotals {
     pub highest_multiplier: u32,
     /// Gold won minus gold bet; negative for a loss.
     pub total_profit: i64,
+}
+
+/// `GET /api/users/{id}`: a player as others see them. Balances, the login name and
+/// whatever else is private are absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PublicProfile {
+    pub id: Uuid,
+    pub nickname: String,
+    /// `standard`, `premium`, `vip`, `operator` or `admin`.
+    #[schema(value_type = String, example = "standard")]
+    pub role: Role,
+    /// From 1.
+    pub level: u32,
+    /// Days of the present streak.
+    pub streak: u32,
+}
+
+/// `GET /api/profile`: the caller in detail.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProfileDetail {
+    pub user: User,
+    pub level: LevelProgress,
+    /// Totals per game and overall, and active days.
+    pub totals: Stats,
+    /// The best of each game that was played.
+    pub top_scores: Vec<TopScore>,
+    /// Events the caller takes part in.
+    #[schema(value_type = Vec<Object>)]
+    pub event_participation: Vec<Value>,
+    /// What the caller did last, newest first.
+    pub recent_activity: Vec<Activity>,
+}
+
+/// How far a player has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LevelProgress {
+    /// From 1.
+    pub level: u32,
+    /// Experience gathered within the present level.
+    pub experience: i64,
+    /// Experience the present level needs in all.
+    pub max_experience: i64,
+    /// Experience gathered in all.
+    pub total_xp: i64,
+}
+
+/// The best a player has done in a game.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TopScore {
+    pub game: String,
+    /// The highest multiplier hit, in whole times the bet.
+    pub highest_multiplier: u32,
+}
+
+/// Something a player did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Activity {
+    /// The journal's name of it: `round_settled`, `streak_claimed`, …
+    #[schema(example = "round_settled")]
+    pub action_type: String,
+    /// Gold gained by it, or lost: negative.
+    pub gold_change: i64,
+    /// Gold after it.
+    pub balance_after: i64,
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
 }

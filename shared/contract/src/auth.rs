@@ -28,7 +28,7 @@ pub struct SignupRequest {
     #[schema(min_length = 2, max_length = 20, example = "지민")]
     pub nickname: String,
     #[garde(custom(rules::new_password))]
-    #[schema(inline, min_length = 8, max_length = 128)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     pub password: Secret,
     #[garde(length(min = 1, max = 64), custom(rules::visible_ascii))]
     #[schema(min_length = 1, max_length = 64, example = "5858")]
@@ -47,7 +47,7 @@ pub struct LoginRequest {
     #[schema(min_length = 1, max_length = 64, example = "jimin01")]
     pub site_id: String,
     #[garde(custom(rules::presented))]
-    #[schema(inline, min_length = 1, max_length = 1024)]
+    #[schema(value_type = String, format = Password, min_length = 1, max_length = 1024)]
     pub password: Secret,
 }
 
@@ -57,7 +57,7 @@ pub struct LoginRequest {
 pub struct RefreshRequest {
     /// The latest refresh token of the session.
     #[garde(custom(rules::presented))]
-    #[schema(inline, min_length = 1, max_length = 1024)]
+    #[schema(value_type = String, format = Password, min_length = 1, max_length = 1024)]
     pub refresh_token: Secret,
 }
 
@@ -65,14 +65,14 @@ pub struct RefreshRequest {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RefreshAnswer {
     /// A JWT for `Authorization: Bearer`.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password)]
     pub access_token: Secret,
     pub token_type: TokenType,
     /// Seconds until `access_token` expires.
     #[schema(example = 900)]
     pub expires_in: u32,
     /// Good for one refresh; the one that was presented is used up.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password)]
     pub refresh_token: Secret,
 }
 
@@ -89,10 +89,10 @@ pub struct LogoutAnswer {
 #[serde(deny_unknown_fields)]
 pub struct PasswordRequest {
     #[garde(custom(rules::presented))]
-    #[schema(inline, min_length = 1, max_length = 1024)]
+    #[schema(value_type = String, format = Password, min_length = 1, max_length = 1024)]
     pub current_password: Secret,
     #[garde(custom(rules::new_password))]
-    #[schema(inline, min_length = 8, max_length = 128)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     pub new_password: Secret,
 }
 
@@ -128,14 +128,14 @@ pub struct ErasureAnswer {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SignupAnswer {
     /// A JWT for `Authorization: Bearer`.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password)]
     pub access_token: Secret,
     pub token_type: TokenType,
     /// Seconds until `access_token` expires.
     #[schema(example = 900)]
     pub expires_in: u32,
     /// Good for one refresh.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password)]
     pub refresh_token: Secret,
     pub user: User,
 }

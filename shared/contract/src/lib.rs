@@ -6,7 +6,9 @@
 //! game lives here: a bet of more than the balance is a well-formed request.
 
 pub mod account;
+pub mod admin;
 pub mod auth;
+pub mod export;
 pub mod fairness;
 pub mod health;
 pub mod home;

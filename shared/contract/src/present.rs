@@ -2,7 +2,7 @@
 //! that turns the one into the other.
 
 use domain::{
-    Fact, Player,
+    Entry, Fact, OnceKey, Player,
     catalog::Product,
     level,
     stats::{GameStats, Stats as Folded},
@@ -12,7 +12,14 @@ use jiff::civil::Date;
 
 use crate::{
     Language,
-    account::{Balance, GameTotals, Stats, User},
+    account::{
+        Activity, Balance, GameTotals, LevelProgress, ProfileDetail, PublicProfile, Stats,
+        TopScore, User,
+    },
+    export::{
+        ExportedEntry, ExportedFairness, ExportedKey, ExportedSession, ExportedState,
+        ExportedStreak, KeySource,
+    },
     home::{DashboardCore, StreakAction, StreakHistoryItem, StreakReward, StreakStatus, VipStatus},
     shop::{CatalogItem, ProductKind},
 };
@@ -72,6 +79,127 @@ impl From<GameStats> for GameTotals {
     }
 }
 
+impl PublicProfile {
+    /// The player, as others see them; nothing of one who wished to be forgotten.
+    #[must_use]
+    pub fn of(player: &Player) -> Option<Self> {
+        (!player.profile.erased).then(|| Self {
+            id: player.id.uuid(),
+            nickname: player.profile.nickname.clone(),
+            role: player.profile.role,
+            level: level::of(player.total_xp).level,
+            streak: player.streak.count,
+        })
+    }
+}
+
+impl ProfileDetail {
+    /// The player in detail on the day `today`; `recent` are their last entries,
+    /// newest first.
+    #[must_use]
+    pub fn of(player: &Player, stats: &Folded, recent: &[Entry], today: Date) -> Self {
+        let level = level::of(player.total_xp);
+        Self {
+            user: User::of(player),
+            level: LevelProgress {
+                level: level.level,
+                experience: count(level.experience),
+                max_experience: count(level.max_experience),
+                total_xp: count(player.total_xp),
+            },
+            totals: Stats::of(stats, today),
+            top_scores: stats
+                .games
+                .iter()
+                .map(|(game, stats)| TopScore {
+                    game: game.as_str().to_owned(),
+                    highest_multiplier: stats.highest_multiplier,
+                })
+                .collect(),
+            event_participation: Vec::new(),
+            recent_activity: recent.iter().filter_map(Activity::of).collect(),
+        }
+    }
+}
+
+impl Activity {
+    /// The line of an entry, if the player did something.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Option<Self> {
+        entry.fact.is_action().then(|| Self {
+            action_type: entry.fact.kind().to_owned(),
+            gold_change: entry.legs.of_player().units(),
+            balance_after: entry.after.gold.units(),
+            at: entry.at,
+        })
+    }
+}
+
+impl ExportedState {
+    #[must_use]
+    pub fn of(player: &Player) -> Self {
+        let Player { streak, fairness, .. } = player;
+        Self {
+            version: player.version,
+            updated_at: player.updated_at,
+            total_xp: player.total_xp,
+            streak: ExportedStreak {
+                count: streak.count,
+                longest: streak.longest,
+                protections: streak.protections,
+                last_day: streak.last_day,
+            },
+            fairness: ExportedFairness {
+                epoch: fairness.epoch,
+                client_seed: fairness.client_seed.clone(),
+            },
+            password_set_by: player.password_seq,
+        }
+    }
+}
+
+impl ExportedSession {
+    /// The player's sessions, whether or not they have expired meanwhile.
+    #[must_use]
+    pub fn all_of(player: &Player) -> Vec<Self> {
+        let exported = |session: &domain::Session| Self {
+            id: session.id.uuid(),
+            expires_at: session.expires_at,
+        };
+        player.sessions.iter().map(exported).collect()
+    }
+}
+
+impl ExportedEntry {
+    /// # Panics
+    /// When a fact does not serialize, which is a defect.
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        let legs = entry.legs.iter().map(|(account, gold)| (account.to_string(), gold.units()));
+        Self {
+            seq: entry.seq,
+            at: entry.at,
+            fact: serde_json::to_value(&entry.fact).expect("facts serialize"),
+            legs: legs.collect(),
+            balance_after: entry.after.gold.units(),
+            total_xp_after: entry.after.total_xp,
+            trace_id: entry.trace_id.clone(),
+            idempotency_key: entry.once.as_ref().map(|once| ExportedKey::of(&once.key)),
+        }
+    }
+}
+
+impl ExportedKey {
+    fn of(key: &OnceKey) -> Self {
+        let (source, key) = match key {
+            OnceKey::Header(key) => (KeySource::Header, key),
+            OnceKey::Anonymous(key) => (KeySource::Anonymous, key),
+            OnceKey::Natural(key) => (KeySource::Natural, key),
+        };
+        Self { source, key: key.clone() }
+    }
+}
+
 impl StreakReward {
     /// What the claim that makes the streak `count` grants.
     #[must_use]
@@ -107,7 +235,7 @@ impl StreakStatus {
 impl StreakHistoryItem {
     /// The line of an entry, if it is about the streak.
     #[must_use]
-    pub fn of(entry: &domain::Entry) -> Option<Self> {
+    pub fn of(entry: &Entry) -> Option<Self> {
         let (day, action, streak_count, awarded) = match &entry.fact {
             Fact::StreakClaimed { day, count, gold, xp, .. } => {
                 let awarded = StreakReward { gold: gold.units(), xp: i64::from(*xp) };

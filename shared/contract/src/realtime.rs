@@ -16,7 +16,7 @@ pub const TICKET_SECONDS: u32 = 30;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TicketAnswer {
     /// Good for one connection; send it as `?ticket=`.
-    #[schema(inline)]
+    #[schema(value_type = String, format = Password)]
     pub ticket: Secret,
     /// The socket's full address, without the ticket.
     #[schema(example = "wss://host/realtime")]

@@ -69,6 +69,11 @@ impl Sessions {
         self.0.is_empty()
     }
 
+    /// Every one that has not ended, the one that expires first in front.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.0.iter()
+    }
+
     /// How many have neither ended nor expired.
     #[must_use]
     pub fn live(&self, now: Timestamp) -> u32 {

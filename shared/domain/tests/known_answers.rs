@@ -1,18 +1,14 @@
 //! What is written down or published once, and must read the same for ever: ids,
-//! names, draws, events, frames. The numbers are computed elsewhere, by Python's
+//! names, events, frames. The numbers are computed elsewhere, by Python's
 //! `hmac` and `hashlib`.
 
+mod support;
+
 use domain::{
-    Account, After, Ctx, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PasswordHash, Plan, Player,
-    PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
-    command::{
-        claim_streak, repair_streak,
-        sign_up::{self, Policy, SignUp},
-    },
-    envelope,
-    fairness::{Draws, MasterKey, ServerSeed, is_client_seed},
-    frames, level,
-    slot::PAYTABLE,
+    Account, After, Closed, Ctx, Entry, Fact, Game, Gold, Invite, Legs, Once, OnceKey, Plan,
+    Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
+    command::{claim_streak, erase, repair_streak},
+    envelope, frames, level,
     stats::{GameStats, Stats},
     stats_frame,
 };
@@ -92,6 +88,50 @@ fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
         ),
         (Fact::PlayerLoggedIn { session }, "player_logged_in", "user.login", &["user_action"]),
         (
+            Fact::SessionRefreshed { session, generation: 2 },
+            "session_refreshed",
+            "user.session.refreshed",
+            &[],
+        ),
+        (
+            Fact::SessionClosed { session, reason: Closed::Logout },
+            "session_closed",
+            "user.session.closed",
+            &["user_action"],
+        ),
+        (
+            Fact::SessionClosed { session, reason: Closed::TokenReused },
+            "session_closed",
+            "user.session.closed",
+            &["user_action"],
+        ),
+        (
+            Fact::SessionsClosed { sessions: 2 },
+            "sessions_closed",
+            "user.session.closed_all",
+            &["user_action"],
+        ),
+        (
+            Fact::PasswordChanged { session },
+            "password_changed",
+            "user.password_changed",
+            &["user_action"],
+        ),
+        (Fact::PlayerRenamed {}, "player_renamed", "user.renamed", &["user_action"]),
+        (Fact::PlayerErased {}, "player_erased", "user.erased", &["user_action"]),
+        (Fact::PlayerReset {}, "player_reset", "user.reset", &["profile_update", "user_action"]),
+        (
+            Fact::InviteCodeIssued {
+                code: "SPRING".to_owned(),
+                uses: 10,
+                expires_at: ctx().now,
+                reason: "spring".to_owned(),
+            },
+            "invite_code_issued",
+            "admin.action",
+            &["user_action"],
+        ),
+        (
             claim,
             "streak_claimed",
             "streak.claim",
@@ -156,17 +196,7 @@ fn ids_are_a_function_of_instant_seed_and_kind() {
 
 #[test]
 fn a_new_player_has_a_client_seed_of_the_context() {
-    let command = SignUp {
-        site_id: "jimin".to_owned(),
-        nickname: "Jimin".to_owned(),
-        role: Role::Standard,
-        invite_code: "5858".to_owned(),
-        birth_date: date(1998, 4, 1),
-        must_change_password: false,
-    };
-    let policy = Policy { unlimited_invite_code: Some("5858".to_owned()), minimum_age_years: 19 };
-    let plan = sign_up::decide(&command, PasswordHash("h".to_owned()), &policy, &ctx());
-    let plan = plan.expect("admitted");
+    let plan = support::signed_up("h", &ctx());
     assert_eq!(plan.after().fairness.client_seed, "4ae246e15e27d044");
     assert_eq!(plan.player().to_string(), "01a1fdfa-4600-7a95-b5a8-edfee4b654d3");
     let shown = format!("{plan:?}");
@@ -178,6 +208,8 @@ fn facts_events_and_frames_have_their_names() {
     for (fact, kind, event_type, types) in facts() {
         assert_eq!(fact.kind(), kind);
         assert_eq!(json_of(&fact)["kind"], kind);
+        let stored = serde_json::from_value::<Fact>(json_of(&fact));
+        assert_eq!(stored.expect("reads back"), fact);
         let entry = entry(7, fact);
         assert_eq!(envelope(&entry).event_type, event_type);
         let frames: Vec<_> = frames(&entry).iter().map(json_of).collect();
@@ -188,6 +220,47 @@ fn facts_events_and_frames_have_their_names() {
             assert_eq!(about, (&json!(PLAYER), &json!(7), &json!(NOON)));
         }
     }
+}
+
+#[test]
+fn why_a_session_ended_and_who_invited_stand_in_the_event() {
+    let payload = |fact| envelope(&entry(7, fact)).payload;
+    let session = SessionId::mint(&ctx());
+    for (reason, word) in [(Closed::Logout, "logout"), (Closed::TokenReused, "token_reused")] {
+        let payload = payload(Fact::SessionClosed { session, reason });
+        assert_eq!((&payload["session_id"], &payload["reason"]), (&json!(session), &json!(word)));
+    }
+    let issued = Fact::InviteCodeIssued {
+        code: "SPRING".to_owned(),
+        uses: 10,
+        expires_at: ctx().now,
+        reason: "spring".to_owned(),
+    };
+    let expected = json!({ "action": "invite_code.issue", "code": "SPRING", "uses": 10,
+        "expires_at": NOON, "reason": "spring", "legs": { "player": 90, "house:slot": -90 },
+        "balance_after": 1090 });
+    assert_eq!(payload(issued), expected);
+}
+
+#[test]
+fn an_invite_is_kept_in_whole_seconds() {
+    let invite = Invite { code: "SPRING".to_owned(), uses_left: 10, expires_at: ctx().now };
+    let stored = json!({ "code": "SPRING", "uses_left": 10, "expires_at": 1_795_262_400 });
+    assert_eq!(json_of(&invite), stored);
+    assert_eq!(serde_json::from_value::<Invite>(stored).expect("reads back"), invite);
+}
+
+#[test]
+fn a_state_from_before_there_were_sessions_reads_as_one_without() {
+    let plan = support::signed_up("h", &ctx());
+    let mut stored = json_of(plan.after());
+    let fields = stored.as_object_mut().expect("a state is a map");
+    for field in ["sessions", "paces", "password_seq"] {
+        fields.remove(field);
+    }
+    let read: Player = serde_json::from_value(stored).expect("reads");
+    assert!(read.sessions.is_empty() && read.paces.is_empty() && !read.profile.erased);
+    assert_eq!(read.password_seq, 1, "signing up set the password");
 }
 
 #[test]
@@ -228,8 +301,17 @@ fn a_purchase_without_protections_keeps_no_word_of_them() {
 
 #[test]
 fn accounts_games_and_roles_are_shown_as_they_are_stored() {
-    use Account::{BurnShop, HouseSlot, MintSignup, MintStreak};
-    for account in [Account::Player, MintSignup, MintStreak, HouseSlot, BurnShop] {
+    use Account::{BurnErasure, BurnShop, HouseSlot, MintReset, MintSignup, MintStreak};
+    for (account, name) in [
+        (Account::Player, "player"),
+        (MintSignup, "mint:signup"),
+        (MintStreak, "mint:streak"),
+        (MintReset, "mint:reset"),
+        (HouseSlot, "house:slot"),
+        (BurnShop, "burn:shop"),
+        (BurnErasure, "burn:erasure"),
+    ] {
+        assert_eq!(json_of(&account), name);
         assert_eq!(json_of(&account), account.to_string());
     }
     assert_eq!(json_of(&Game::Slot), Game::Slot.as_str());
@@ -276,116 +358,6 @@ fn levels_cost_a_hundred_more_each() {
 }
 
 #[test]
-fn draws_are_the_published_formulas() {
-    let seed = ServerSeed::from_hex(&"07".repeat(32)).expect("a seed");
-    assert_eq!(seed.hash(), "4bb06f8e4e3a7715d201d573d0aa423762e55dabd61a2c02278fa56cc6d294e0");
-    // The second bound has a quarter of all words drawn again, the third none.
-    let cases: [(u32, [u32; 10]); 4] = [
-        (32, [17, 22, 8, 9, 15, 21, 2, 16, 0, 24]),
-        (
-            3_221_225_472,
-            [
-                2_995_715_601,
-                1_459_052_694,
-                2_601_902_504,
-                773_253_225,
-                1_701_329_551,
-                2_509_496_450,
-                945_890_768,
-                2_041_034_304,
-                2_127_475_992,
-                806_501_666,
-            ],
-        ),
-        (
-            2_147_483_648,
-            [
-                848_231_953,
-                1_459_052_694,
-                454_418_856,
-                773_253_225,
-                1_701_329_551,
-                2_006_848_597,
-                362_012_802,
-                945_890_768,
-                2_041_034_304,
-                2_127_475_992,
-            ],
-        ),
-        (
-            1_000_000_007,
-            [
-                995_715_587,
-                459_052_687,
-                601_902_490,
-                773_253_225,
-                701_329_544,
-                509_496_436,
-                945_890_768,
-                41_034_290,
-                127_475_978,
-                881_547_280,
-            ],
-        ),
-    ];
-    for (bound, expected) in cases {
-        let mut draws = Draws::new(&seed, "abc", 3);
-        assert_eq!(expected.map(|_| draws.below(bound)), expected, "below {bound}");
-    }
-}
-
-#[test]
-fn the_last_word_of_the_zone_counts_and_the_next_does_not() {
-    let seed = ServerSeed::from_hex(&"07".repeat(32)).expect("a seed");
-    // The first word is 2 995 715 601. One more is a bound that goes into all words
-    // once, and the word is its last; the word itself as bound leaves it over.
-    let first = |bound| Draws::new(&seed, "abc", 3).below(bound);
-    assert_eq!(first(2_995_715_602), 2_995_715_601);
-    assert_eq!(first(2_995_715_601), 1_459_052_694);
-}
-
-#[test]
-fn spins_are_drawn_reel_by_reel_over_the_symbols_in_order() {
-    let seed = ServerSeed::from_hex(&"07".repeat(32)).expect("a seed");
-    let expected = [
-        ["lemon", "cherry", "lemon"],
-        ["cherry", "cherry", "lemon"],
-        ["lemon", "lemon", "cherry"],
-        ["seven", "bell", "bell"],
-        ["lemon", "lemon", "cherry"],
-        ["star", "cherry", "lemon"],
-        ["star", "star", "lemon"],
-        ["seven", "cherry", "cherry"],
-        ["lemon", "star", "cherry"],
-        ["seven", "lemon", "lemon"],
-        ["bell", "seven", "lemon"],
-        ["lemon", "cherry", "lemon"],
-    ];
-    for (symbols, nonce) in expected.iter().zip(1..) {
-        assert_eq!(PAYTABLE.spin(&mut Draws::new(&seed, "abc", nonce)), symbols, "{nonce}");
-    }
-}
-
-#[test]
-fn seeds_come_of_the_master_key_player_and_epoch() {
-    let key = MasterKey::new([1; 32]);
-    let seed = key.server_seed(player(), 258);
-    let expected = "7f46d298c8a90b1cd0f18098a15e8bd55a8c89b6881bf3d76b84b35fb458ff22";
-    assert_eq!(seed.reveal(), expected);
-    assert_eq!(ServerSeed::from_hex(&expected.to_uppercase()), Some(seed.clone()));
-    for nonsense in ["", &expected[1..], &format!("{expected}0"), &"g".repeat(64), &"0g".repeat(32)]
-    {
-        assert_eq!(ServerSeed::from_hex(nonsense), None, "{nonsense}");
-    }
-    assert_eq!(format!("{key:?}"), "MasterKey(…)");
-    assert_eq!(format!("{seed:?}"), format!("ServerSeed(sha256 {})", seed.hash()));
-    for (text, sound) in [("", false), ("a", true), ("a b", false), ("é", false), ("~", true)] {
-        assert_eq!(is_client_seed(text), sound, "{text:?}");
-    }
-    assert!(is_client_seed(&"s".repeat(64)) && !is_client_seed(&"s".repeat(65)));
-}
-
-#[test]
 fn natural_keys_name_player_act_and_day() {
     let day = date(2026, 11, 21);
     assert_eq!(
@@ -396,6 +368,7 @@ fn natural_keys_name_player_act_and_day() {
         repair_streak::natural_key(player(), day),
         format!("streak-repair:{PLAYER}:2026-11-21")
     );
+    assert_eq!(erase::natural_key(player()), format!("erase:{PLAYER}"));
 }
 
 #[test]
@@ -441,6 +414,24 @@ fn statistics_add_up() {
         "data": { "stats": { "total_games_played": 4, "wins": 2, "losses": 2, "total_bets": 35,
             "highest_multiplier": 10, "total_profit": 84, "lifetime_active_days": 1 } } });
     assert_eq!(frame, expected);
+}
+
+#[test]
+fn only_what_the_player_did_makes_a_day_active() {
+    for (fact, kind, ..) in facts() {
+        let work_of_the_product = [
+            "session_refreshed",
+            "streak_protection_consumed",
+            "streak_broken",
+            "player_erased",
+            "player_reset",
+        ];
+        let safety = matches!(fact, Fact::SessionClosed { reason: Closed::TokenReused, .. });
+        let counts = !safety && !work_of_the_product.contains(&kind);
+        let mut stats = Stats::default();
+        stats.fold(&entry(1, fact));
+        assert_eq!(stats.lifetime_active_days, u32::from(counts), "{kind}");
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! What holds after any sequence of commands at any times.
 
+mod support;
+
 use std::collections::BTreeSet;
 
 use domain::{
-    Ctx, Entry, Envelope, Fact, Gold, PasswordHash, Plan, Player, Rejection, Role,
+    Change, Ctx, Entry, Envelope, Fact, Gold, Invite, MOST_SESSIONS, PasswordHash, Plan, Player,
+    Rejection, SessionId,
     catalog::CATALOG,
     command::{
-        buy_item, claim_streak, log_in, repair_streak, rotate_fairness,
-        sign_up::{self, Policy, SignUp},
-        spin_slot,
+        buy_item, change_password, claim_streak, close_sessions, erase, issue_invite, log_in,
+        refresh_session, rename, repair_streak, reset, rotate_fairness, spin_slot,
     },
     envelope,
     fairness::MasterKey,
@@ -16,17 +18,47 @@ use domain::{
     slot::PAYTABLE,
     stats::Stats,
 };
-use jiff::{SignedDuration, Timestamp, civil::date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Command {
-    LogIn,
+    LogIn {
+        rehashed: bool,
+    },
+    /// Presents a refresh token that is so many generations old, of some session.
+    Refresh {
+        session: usize,
+        age: u32,
+    },
+    LogOut {
+        session: usize,
+    },
+    LogOutEverywhere,
+    ChangePassword {
+        session: usize,
+        moved: bool,
+    },
+    Rename {
+        nickname: &'static str,
+    },
+    Invite {
+        uses: u32,
+    },
+    Reset,
+    Erase,
     Claim,
     Repair,
-    Spin { bet: Bet },
-    Buy { product: usize, quantity: u32 },
-    Rotate { client_seed: String },
+    Spin {
+        bet: Bet,
+    },
+    Buy {
+        product: usize,
+        quantity: u32,
+    },
+    Rotate {
+        client_seed: String,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +83,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (-1..=1_i64).prop_map(Bet::AllAnd),
     ];
     let command = prop_oneof![
-        1 => Just(Command::LogIn),
+        4 => any::<bool>().prop_map(|rehashed| Command::LogIn { rehashed }),
+        4 => (0..9_usize, 0..3_u32).prop_map(|(session, age)| Command::Refresh { session, age }),
+        1 => (0..9_usize).prop_map(|session| Command::LogOut { session }),
+        1 => Just(Command::LogOutEverywhere),
+        1 => (0..9_usize, any::<bool>())
+            .prop_map(|(session, moved)| Command::ChangePassword { session, moved }),
+        2 => prop::sample::select(&["Jimin", "JIMIN", "jimin", "Mina", "지민"][..])
+            .prop_map(|nickname| Command::Rename { nickname }),
+        1 => (1..9_u32).prop_map(|uses| Command::Invite { uses }),
+        1 => Just(Command::Reset),
+        1 => Just(Command::Erase),
         4 => Just(Command::Claim),
         3 => Just(Command::Repair),
         6 => bet.prop_map(|bet| Command::Spin { bet }),
@@ -74,7 +116,35 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn decide(player: &Player, command: &Command, ctx: &Ctx) -> Result<Option<Plan>, Rejection> {
     let seed = MasterKey::new([9; 32]).server_seed(player.id, player.fairness.epoch);
     match command {
-        Command::LogIn => log_in::decide(player, ctx).map(Some),
+        // Nobody is signed in any more, and no name leads here.
+        _ if player.profile.erased && !matches!(command, Command::Repair) => Ok(None),
+        Command::LogIn { rehashed } => {
+            let hash = rehashed.then(|| PasswordHash("rehashed".to_owned()));
+            log_in::decide(player, player.password_seq, hash.as_ref(), ctx).map(Some)
+        }
+        Command::Refresh { session, age } => {
+            let Some(session) = player.sessions.iter().nth(*session) else { return Ok(None) };
+            let generation = session.generation.saturating_sub(*age);
+            refresh_session::decide(player, session.id, generation, ctx).map(Some)
+        }
+        Command::LogOut { session } => {
+            let Some(session) = nth(player, *session) else { return Ok(None) };
+            close_sessions::one(player, session, ctx).map(Some)
+        }
+        Command::LogOutEverywhere => close_sessions::all(player, ctx).map(Some),
+        Command::ChangePassword { session, moved } => {
+            let Some(session) = nth(player, *session) else { return Ok(None) };
+            let known = player.password_seq + u64::from(*moved);
+            change_password::decide(player, session, known, hash(), ctx).map(Some)
+        }
+        Command::Rename { nickname } => rename::decide(player, nickname, ctx),
+        Command::Invite { uses } => {
+            let invite =
+                Invite { code: "c".to_owned(), uses_left: *uses, expires_at: Timestamp::MAX };
+            issue_invite::decide(player, &invite, "why", ctx).map(Some)
+        }
+        Command::Reset => reset::decide(player, hash(), ctx).map(Some),
+        Command::Erase => erase::decide(player, ctx).map(Some),
         Command::Claim => claim_streak::decide(player, ctx).map(Some),
         Command::Repair => repair_streak::decide(player, ctx),
         Command::Spin { bet } => {
@@ -94,24 +164,21 @@ fn decide(player: &Player, command: &Command, ctx: &Ctx) -> Result<Option<Plan>,
     }
 }
 
-fn signed_up(now: Timestamp) -> Plan {
-    let command = SignUp {
-        site_id: "jimin".to_owned(),
-        nickname: "Jimin".to_owned(),
-        role: Role::Standard,
-        invite_code: "5858".to_owned(),
-        birth_date: date(1998, 4, 1),
-        must_change_password: false,
-    };
-    let policy = Policy { unlimited_invite_code: Some("5858".to_owned()), minimum_age_years: 19 };
-    let ctx = Ctx { now, seed: [1; 32], trace_id: "trace".to_owned() };
-    sign_up::decide(&command, PasswordHash(String::new()), &policy, &ctx).expect("admitted")
+fn nth(player: &Player, session: usize) -> Option<SessionId> {
+    player.sessions.iter().nth(session).map(|session| session.id)
+}
+
+fn hash() -> PasswordHash {
+    PasswordHash(String::new())
 }
 
 /// Runs the steps; every plan is held against what any plan must be.
 fn play(steps: &[Step]) -> (Player, Vec<Entry>) {
     let mut now: Timestamp = "2026-11-21T12:00:00Z".parse().expect("an instant");
-    let plan = signed_up(now);
+    let ctx = Ctx { now, seed: [1; 32], trace_id: "trace".to_owned() };
+    let plan = support::signed_up("", &ctx);
+    let mut held = Held::default();
+    held.take(&plan);
     let mut journal = vec![plan.entry().clone()];
     let mut player = plan.after().clone();
     for Step { after, seed, command } in steps {
@@ -121,11 +188,53 @@ fn play(steps: &[Step]) -> (Player, Vec<Entry>) {
         same(&decided, &decide(&player, command, &ctx));
         if let Ok(Some(plan)) = decided {
             sound(&player, &plan);
+            held.take(&plan);
             journal.push(plan.entry().clone());
             player = plan.after().clone();
         }
     }
     (player, journal)
+}
+
+/// What a player holds outside of the state, as the plans have it.
+#[derive(Default)]
+struct Held {
+    site_ids: BTreeSet<String>,
+    nicknames: BTreeSet<String>,
+    password_set_by: Option<u64>,
+    enrolled: bool,
+}
+
+impl Held {
+    /// Carries the changes out, and holds what is there then against the state.
+    fn take(&mut self, plan: &Plan) {
+        let key = |name: &str| name.to_lowercase();
+        for change in plan.changes() {
+            let kept = match change {
+                Change::ReserveSiteId { site_id } => self.site_ids.insert(key(site_id)),
+                Change::ReleaseSiteId { site_id } => self.site_ids.remove(&key(site_id)),
+                Change::ReserveNickname { nickname } => self.nicknames.insert(key(nickname)),
+                Change::ReleaseNickname { nickname } => self.nicknames.remove(&key(nickname)),
+                Change::StoreCredential { credential } => {
+                    self.password_set_by = Some(credential.set_by);
+                    true
+                }
+                Change::DropCredential => self.password_set_by.take().is_some(),
+                Change::Enroll => !std::mem::replace(&mut self.enrolled, true),
+                Change::Retire => std::mem::replace(&mut self.enrolled, false),
+                Change::IssueInvite { .. } | Change::UseInvite { .. } => true,
+            };
+            assert!(kept, "{change:?} takes what is taken, or gives back what is not");
+        }
+        let Player { profile, password_seq, .. } = plan.after();
+        let names = |name: &str| -> BTreeSet<_> {
+            (!profile.erased).then(|| key(name)).into_iter().collect()
+        };
+        assert_eq!(self.site_ids, names(&profile.site_id));
+        assert_eq!(self.nicknames, names(&profile.nickname));
+        assert_eq!(self.password_set_by.unwrap_or(0), *password_seq);
+        assert_eq!(self.enrolled, !profile.erased);
+    }
 }
 
 /// Deciding is a function of its arguments.
@@ -153,13 +262,20 @@ fn sound(before: &Player, plan: &Plan) {
     assert_eq!((entry.seq, after.version), (before.version + 1, before.version + 1));
     assert!(entry.at >= before.updated_at, "entries never go back in time");
     assert_eq!(entry.at.subsec_nanosecond() % 1_000_000, 0);
-    assert!(after.streak.longest >= before.streak.longest.max(after.streak.count));
-    assert_eq!(after.profile, before.profile);
+    let begins_anew = matches!(entry.fact, Fact::PlayerReset {});
+    let longest = if begins_anew { 0 } else { before.streak.longest };
+    assert!(after.streak.longest >= longest.max(after.streak.count));
+    assert!(after.profile == before.profile || is_about_the_profile(&entry.fact), "{entry:?}");
+    let ends: Vec<_> = after.sessions.iter().map(|session| session.expires_at).collect();
+    assert!(ends.len() <= MOST_SESSIONS && ends.is_sorted(), "{ends:?}");
+    let ids: BTreeSet<_> = after.sessions.iter().map(|session| session.id).collect();
+    assert_eq!(ids.len(), ends.len());
 
     let frames = frames(entry);
     let json: Vec<_> = frames.iter().map(|f| serde_json::to_value(f).expect("JSON")).collect();
     let types: BTreeSet<_> = json.iter().filter_map(|frame| frame["type"].as_str()).collect();
-    assert!(!frames.is_empty());
+    // Of a refreshed token the player has no need to hear.
+    assert_eq!(frames.is_empty(), matches!(entry.fact, Fact::SessionRefreshed { .. }));
     assert_eq!(types.len(), frames.len(), "(seq, type) is unique");
     assert!(frames.iter().all(|frame| (frame.user_id, frame.seq) == (entry.player, entry.seq)));
 
@@ -170,6 +286,18 @@ fn sound(before: &Player, plan: &Plan) {
     assert_eq!(serde_json::from_slice::<Envelope>(&sent).expect("reads back"), event);
     let stored = serde_json::to_vec(entry).expect("JSON");
     assert_eq!(serde_json::from_slice::<Entry>(&stored).expect("reads back"), *entry);
+    let stored = serde_json::to_vec(after).expect("JSON");
+    assert_eq!(serde_json::from_slice::<Player>(&stored).expect("reads back"), *after);
+}
+
+const fn is_about_the_profile(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::PlayerRenamed {}
+            | Fact::PlayerErased {}
+            | Fact::PlayerReset {}
+            | Fact::PasswordChanged { .. }
+    )
 }
 
 fn folded(journal: &[Entry]) -> Stats {
@@ -188,6 +316,19 @@ proptest! {
         let unborn = Player::unborn(player.id, player.profile.clone());
         let folded = journal.iter().try_fold(unborn, |state, entry| state.apply(entry));
         prop_assert_eq!(folded, Ok(player));
+    }
+
+    #[test]
+    fn whoever_was_forgotten_has_nothing_left(steps in steps()) {
+        let (player, journal) = play(&steps);
+        let erased = journal.iter().any(|entry| matches!(entry.fact, Fact::PlayerErased {}));
+        prop_assert_eq!(player.profile.erased, erased);
+        if erased {
+            prop_assert_eq!(player.gold, Gold::ZERO);
+            prop_assert!(player.sessions.is_empty());
+            let left = serde_json::to_string(&(&player, &journal)).expect("JSON").to_lowercase();
+            prop_assert!(!left.contains("jimin") && !left.contains("지민"), "{}", left);
+        }
     }
 
     #[test]
@@ -241,7 +382,8 @@ proptest! {
         prop_assert_eq!(stats.applied_seq, player.version);
 
         let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
-        let days: BTreeSet<_> = journal.iter().map(|entry| day(entry.at)).collect();
+        let acted = journal.iter().filter(|entry| entry.fact.is_action());
+        let days: BTreeSet<_> = acted.map(|entry| day(entry.at)).collect();
         prop_assert_eq!(stats.lifetime_active_days as usize, days.len());
         let today = day(player.updated_at);
         let recent = days.iter().filter(|day| (today - **day).get_days() < 30).count();
@@ -251,11 +393,15 @@ proptest! {
     #[test]
     fn a_day_pays_its_claim_once(steps in steps()) {
         let (_, journal) = play(&steps);
-        let claims = journal.iter().filter_map(|entry| match &entry.fact {
-            Fact::StreakClaimed { day, .. } => Some(*day),
-            _ => None,
-        });
-        let claims: Vec<_> = claims.collect();
-        prop_assert!(claims.is_sorted_by(|a, b| a < b), "{claims:?}");
+        // An account that begins anew has claimed nothing; the key of the day still
+        // answers what it answered before.
+        for life in journal.split(|entry| matches!(entry.fact, Fact::PlayerReset {})) {
+            let claims = life.iter().filter_map(|entry| match &entry.fact {
+                Fact::StreakClaimed { day, .. } => Some(*day),
+                _ => None,
+            });
+            let claims: Vec<_> = claims.collect();
+            prop_assert!(claims.is_sorted_by(|a, b| a < b), "{claims:?}");
+        }
     }
 }

@@ -136,9 +136,10 @@ impl Store {
         let give_up = tokio::time::Instant::now() + PATIENCE;
         for attempt in 0..ATTEMPTS {
             let loaded = self.load(player, &once.key).await?;
-            // Once: what this very command did to the session (it may have ended it) must
-            // not refuse its own answer.
-            if !admitted && let Some(state) = &loaded.player {
+            // Each time, since the session may end meanwhile. But what this very command
+            // did (it may have ended it) must not refuse its own answer.
+            let done_just_now = admitted && loaded.pointer.is_some();
+            if !done_just_now && let Some(state) = &loaded.player {
                 subject.admit(state)?;
                 admitted = true;
             }

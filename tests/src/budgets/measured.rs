@@ -5,10 +5,13 @@ use std::fmt;
 use devstack::{
     Stack,
     engine::{Units, Usage},
+    seed::Seeding,
 };
+use domain::Role;
+use runtime::{Clock, Entropy};
 
-use super::{ROWS, Row, name_of};
-use crate::{Answer, Api, DEADLINE, Player};
+use super::{By, ROWS, Row, name_of};
+use crate::{Answer, Api, DEADLINE, Maker, Player};
 
 /// A row and what its call used.
 pub struct Measured {
@@ -18,21 +21,35 @@ pub struct Measured {
     pub used: Usage,
 }
 
-/// Calls every row's route in order, as one new player of `stack`.
+/// Calls every row's route in order, as a new player of `stack`.
 ///
 /// # Panics
 /// When a row names no route of the template, or the triggers do not settle.
 pub async fn measure(stack: &Stack) -> Vec<Measured> {
-    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    let api = Api::new(&stack.base_url);
+    let regular = Player::sign_up(&api).await;
+    let (clock, entropy) = (Clock::system(), Entropy::system());
+    let admin = Maker::new(stack, clock.clone()).await.player(Role::Admin).await;
+    let seeding = Seeding::asked_for(None, "dev").expect("accounts");
+    seeding.sow(&stack.store("seed"), &clock, &entropy).await.expect("seed accounts");
     let routes = &stack.spec().http_routes;
     let mut measured = Vec::with_capacity(ROWS.len());
     for row in ROWS {
         let route = routes.iter().find(|route| name_of(route) == row.route);
         let function = &route.expect("a route of the template").function;
+        let newcomer;
+        let caller = match row.by {
+            By::Regular => &regular,
+            By::Admin => &admin,
+            By::Newcomer => {
+                newcomer = Player::sign_up(&api).await;
+                &newcomer
+            }
+        };
         // Projections keep the tail short that a screen folds; here, empty.
         stack.settled(DEADLINE).await.expect("settles");
         let before = stack.engine().meter().snapshot();
-        let answer = (row.call)(&player).send().await;
+        let answer = (row.call)(caller).send().await;
         let used = stack.engine().meter().since(&before).of(function);
         measured.push(Measured { row, answer, used });
     }

@@ -8,18 +8,22 @@ use crate::{Change, Ctx, Fact, Legs, Plan, Player, Profile, Rejection};
 /// # Errors
 /// At commit [`Rejection::NicknameTaken`].
 pub fn decide(player: &Player, nickname: &str, ctx: &Ctx) -> Result<Option<Plan>, Rejection> {
-    let old = &player.profile.nickname;
-    if old == nickname {
+    if player.profile.nickname == nickname {
         return Ok(None);
     }
+    let plan = Plan::new(player, ctx, Fact::PlayerRenamed {}, Legs::none())?;
+    Ok(Some(renamed(plan, player, nickname)))
+}
+
+/// The plan for a player who has the nickname from then on.
+pub(super) fn renamed(plan: Plan, player: &Player, nickname: &str) -> Plan {
+    let old = &player.profile.nickname;
     let profile = Profile { nickname: nickname.to_owned(), ..player.profile.clone() };
-    let plan = Plan::new(player, ctx, Fact::PlayerRenamed {}, Legs::none())?.with_profile(profile);
+    let plan = plan.with_profile(profile);
     // Names differing in case are one name: the player's own stays reserved.
     if old.to_lowercase() == nickname.to_lowercase() {
-        return Ok(Some(plan));
+        return plan;
     }
-    Ok(Some(
-        plan.with(Change::ReserveNickname { nickname: nickname.to_owned() })
-            .with(Change::ReleaseNickname { nickname: old.clone() }),
-    ))
+    plan.with(Change::ReserveNickname { nickname: nickname.to_owned() })
+        .with(Change::ReleaseNickname { nickname: old.clone() })
 }

@@ -1,9 +1,7 @@
 //! A seed account begins anew. For development.
 
-use super::sign_up::STARTING_GOLD;
-use crate::{
-    Account, Change, Credential, Ctx, Fact, Legs, PasswordHash, Plan, Player, Profile, Rejection,
-};
+use super::{rename::renamed, sign_up::STARTING_GOLD};
+use crate::{Account, Change, Credential, Ctx, Fact, Legs, PasswordHash, Plan, Player, Rejection};
 
 /// Brings gold, experience and streak back to the start, ends every session,
 /// replaces the nickname by one that tells nothing and the password by the given.
@@ -13,12 +11,7 @@ use crate::{
 pub fn decide(player: &Player, password_hash: PasswordHash, ctx: &Ctx) -> Result<Plan, Rejection> {
     let nickname = format!("player-{}", &ctx.hex16("nickname")[..8]);
     let legs = Legs::to_player(Account::MintReset, STARTING_GOLD.minus(player.gold)?)?;
-    let profile = Profile { nickname: nickname.clone(), ..player.profile.clone() };
     let plan = Plan::new(player, ctx, Fact::PlayerReset {}, legs)?;
     let credential = Credential { password_hash, set_by: plan.entry().seq };
-    Ok(plan
-        .with_profile(profile)
-        .with(Change::ReserveNickname { nickname })
-        .with(Change::ReleaseNickname { nickname: player.profile.nickname.clone() })
-        .with(Change::StoreCredential { credential }))
+    Ok(renamed(plan, player, &nickname).with(Change::StoreCredential { credential }))
 }

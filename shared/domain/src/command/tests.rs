@@ -2,11 +2,13 @@
 
 use jiff::{Timestamp, civil::date};
 
-use super::{buy_item, claim_streak, log_in, repair_streak, rotate_fairness, sign_up, spin_slot};
+mod accounts;
+mod paces;
+
+use super::{buy_item, claim_streak, log_in, repair_streak, rotate_fairness, spin_slot};
 use crate::{
-    Account, Change, Ctx, Fact, FairnessEpoch, Gold, Legs, PasswordHash, Plan, Player, PlayerId,
-    Profile, Rejection, Role, Streak,
-    command::sign_up::{Policy, STARTING_GOLD, SignUp},
+    Ctx, Fact, FairnessEpoch, Gold, Legs, Plan, Player, PlayerId, Profile, Rejection, SessionId,
+    Streak,
     fairness::{Draws, MasterKey, ServerSeed},
     slot::{PAYTABLE, Paytable},
 };
@@ -21,13 +23,31 @@ fn ctx(now: &str) -> Ctx {
     }
 }
 
+/// A player of four entries, whose password the first has set.
 fn player(gold: i64) -> Player {
+    let profile = Profile {
+        site_id: "Jimin01".to_owned(),
+        nickname: "Jimin".to_owned(),
+        ..Profile::default()
+    };
     Player {
         version: 4,
         gold: Gold::new(gold),
         fairness: FairnessEpoch { epoch: 1, client_seed: "abc".to_owned() },
-        ..Player::unborn(PlayerId::from_bytes([1; 16]), Profile::default())
+        password_seq: 1,
+        ..Player::unborn(PlayerId::from_bytes([1; 16]), profile)
     }
+}
+
+fn session(byte: u8) -> SessionId {
+    SessionId::from_bytes([byte; 16])
+}
+
+/// The player with sessions 1 to `count`, opened on this instant.
+fn signed_in(mut player: Player, count: u8, opened: &str) -> Player {
+    let at = opened.parse().expect("an instant");
+    (1..=count).for_each(|byte| player.sessions.open(session(byte), at));
+    player
 }
 
 /// A player with a streak of `count` days up to `last_day`.
@@ -62,102 +82,6 @@ fn spin(player: &Player, bet: i64, paytable: &Paytable) -> Result<i64, Rejection
 
 fn short(needed: i64, available: i64) -> Rejection {
     Rejection::InsufficientFunds { needed: Gold::new(needed), available: Gold::new(available) }
-}
-
-#[test]
-fn sign_up_admits_whom_the_policy_admits() {
-    let policy = |code: Option<&str>| Policy {
-        unlimited_invite_code: code.map(str::to_owned),
-        minimum_age_years: 19,
-    };
-    let underage = || Err(Rejection::Underage { minimum_age_years: 19 });
-    let born = date(1998, 4, 1);
-    for (policy, code, birth_date, now, expected) in [
-        (policy(Some("5858")), "5858", born, NOON, Ok(())),
-        (policy(Some("5858")), "5859", born, NOON, Err(Rejection::InvalidInviteCode)),
-        (policy(Some("5858")), "", born, NOON, Err(Rejection::InvalidInviteCode)),
-        (policy(Some("5858")), " 5858", born, NOON, Err(Rejection::InvalidInviteCode)),
-        (policy(Some("Vip")), "vip", born, NOON, Err(Rejection::InvalidInviteCode)),
-        (policy(None), "5858", born, NOON, Err(Rejection::InvalidInviteCode)),
-        (policy(None), "", born, NOON, Err(Rejection::InvalidInviteCode)),
-        // Of age from the UTC birthday on.
-        (policy(Some("5858")), "5858", date(2007, 11, 21), "2026-11-21T00:00:00Z", Ok(())),
-        (policy(Some("5858")), "5858", date(2007, 11, 21), "2026-11-20T23:59:59.999Z", underage()),
-        (policy(Some("5858")), "5858", date(2007, 11, 22), NOON, underage()),
-        (policy(Some("5858")), "5858", date(2030, 1, 1), NOON, underage()),
-        // A leap day's birthday in a common year is the day before.
-        (policy(Some("5858")), "5858", date(2004, 2, 29), "2023-02-28T00:00:00Z", Ok(())),
-        (policy(Some("5858")), "5858", date(2004, 2, 29), "2023-02-27T23:59:59Z", underage()),
-        // The code is looked at first.
-        (policy(None), "5858", date(2030, 1, 1), NOON, Err(Rejection::InvalidInviteCode)),
-    ] {
-        let command = SignUp {
-            site_id: "jimin".to_owned(),
-            nickname: "Jimin".to_owned(),
-            role: Role::Standard,
-            invite_code: code.to_owned(),
-            birth_date,
-            must_change_password: false,
-        };
-        let hash = || PasswordHash("$argon2id$".to_owned());
-        let decided = sign_up::decide(&command, hash(), &policy, &ctx(now));
-        assert_eq!(decided.map(balance), expected.clone().map(|()| 1000), "{command:?} at {now}");
-        assert_eq!(command.admit(&policy, &ctx(now)), expected);
-    }
-}
-
-#[test]
-fn sign_up_mints_the_starting_gold_and_takes_both_names() {
-    let command = SignUp {
-        site_id: "jimin".to_owned(),
-        nickname: "Jimin".to_owned(),
-        role: Role::Standard,
-        invite_code: "5858".to_owned(),
-        birth_date: date(1998, 4, 1),
-        must_change_password: true,
-    };
-    let policy = Policy { unlimited_invite_code: Some("5858".to_owned()), minimum_age_years: 19 };
-    let password_hash = PasswordHash("$argon2id$".to_owned());
-    let plan = sign_up::decide(&command, password_hash.clone(), &policy, &ctx(NOON)).expect("ok");
-
-    let entry = plan.entry();
-    assert_eq!(entry.seq, 1);
-    assert_eq!(Ok(&entry.legs), Legs::to_player(Account::MintSignup, STARTING_GOLD).as_ref());
-    let Fact::PlayerSignedUp { session, client_seed } = &entry.fact else {
-        panic!("{entry:?}");
-    };
-    assert_eq!(plan.after().fairness.client_seed, *client_seed);
-    assert_eq!(plan.after().fairness.epoch, 1);
-    assert!(plan.after().profile.must_change_password);
-    let expires_at: Timestamp = "2026-12-21T12:00:00Z".parse().expect("an instant");
-    assert_eq!(
-        plan.changes(),
-        [
-            Change::ReserveSiteId { site_id: "jimin".to_owned() },
-            Change::ReserveNickname { nickname: "Jimin".to_owned() },
-            Change::StoreCredential { password_hash },
-            Change::OpenSession { session: *session, expires_at },
-            Change::Enroll,
-        ]
-    );
-    let stored = serde_json::to_string(entry).expect("entries serialize");
-    assert!(!stored.to_lowercase().contains("jimin"), "entries hold no personal data: {stored}");
-}
-
-#[test]
-fn log_in_is_never_refused_and_opens_a_session_of_thirty_days() {
-    for before in [player(0), player(i64::MAX), on_streak(3, 0, date(2026, 11, 1))] {
-        let plan = log_in::decide(&before, &ctx(NOON)).expect("never refused");
-        let Fact::PlayerLoggedIn { session } = plan.entry().fact else {
-            panic!("{plan:?}");
-        };
-        let expires_at = "2026-12-21T12:00:00Z".parse().expect("an instant");
-        assert_eq!(plan.changes(), [Change::OpenSession { session, expires_at }]);
-        assert_eq!((plan.after().gold, plan.after().version), (before.gold, 5));
-        assert_eq!(plan.entry().legs, Legs::none());
-    }
-    let end_of_time = Ctx { now: Timestamp::MAX, ..ctx(NOON) };
-    assert!(log_in::decide(&player(0), &end_of_time).is_ok());
 }
 
 #[test]
@@ -372,7 +296,7 @@ fn entries_never_go_back_in_time_and_are_timed_in_milliseconds() {
         (NOON, NOON),
         ("2026-11-21T12:00:00.001999999Z", "2026-11-21T12:00:00.001Z"),
     ] {
-        let plan = log_in::decide(&before, &ctx(now)).expect("never refused");
+        let plan = log_in::decide(&before, 1, None, &ctx(now)).expect("the right password");
         assert_eq!(plan.entry().at.to_string(), at.parse::<Timestamp>().expect("ok").to_string());
         assert_eq!(plan.after().updated_at, plan.entry().at);
     }
@@ -381,7 +305,7 @@ fn entries_never_go_back_in_time_and_are_timed_in_milliseconds() {
 #[test]
 #[should_panic(expected = "entries apply in order, without gaps")]
 fn a_gap_in_the_journal_is_a_defect() {
-    let plan = log_in::decide(&player(0), &ctx(NOON)).expect("never refused");
+    let plan = log_in::decide(&player(0), 1, None, &ctx(NOON)).expect("the right password");
     // Applied to the state that holds it already.
     let _ = plan.after().apply(plan.entry());
 }

@@ -1,10 +1,10 @@
 //! argon2id with OWASP's parameters, off the async threads.
 
+use std::sync::Mutex;
+
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{
-        CustomizedPasswordHasher, PasswordHasher, PasswordVerifier, phc::PasswordHash,
-    },
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use contract::Secret;
 
@@ -23,7 +23,7 @@ const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAA
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
     #[error("argon2: {0}")]
-    Argon2(argon2::password_hash::Error),
+    Argon2(#[from] argon2::password_hash::Error),
     #[error("the hashing thread went away")]
     Thread(#[from] tokio::task::JoinError),
 }
@@ -46,9 +46,14 @@ pub enum Verdict {
 pub async fn hash_password(password: Secret, entropy: &Entropy) -> Result<String, HashError> {
     let salt = entropy.bytes::<16>();
     tokio::task::spawn_blocking(move || {
-        let hash: PasswordHash = hasher()
-            .hash_password_with_salt(password.expose().as_bytes(), &salt)
-            .map_err(HashError::Argon2)?;
+        let argon2 = present();
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(argon2.params())?,
+            salt: Some(Salt::new(&salt).map_err(argon2::password_hash::Error::from)?),
+            hash: Some(digest(&argon2, password.expose(), &salt)?),
+        };
         Ok(hash.to_string())
     })
     .await?
@@ -68,12 +73,36 @@ pub async fn verify_password(
 
 fn verify(password: &Secret, stored: Option<&str>) -> Result<Verdict, HashError> {
     let hash = PasswordHash::new(stored.unwrap_or(DECOY))
-        .map_err(|error| HashError::Argon2(error.into()))?;
-    match hasher().verify_password(password.expose().as_bytes(), &hash) {
-        Ok(()) if stored.is_some() => Ok(Verdict::Right { needs_rehash: needs_rehash(&hash) }),
-        Ok(()) | Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Verdict::Wrong),
-        Err(error) => Err(HashError::Argon2(error)),
-    }
+        .map_err(argon2::password_hash::Error::from)?;
+    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+        return Ok(Verdict::Wrong);
+    };
+    // Comparing outputs takes the same time wherever they differ.
+    let right = digest(&as_in(&hash)?, password.expose(), salt)? == *expected;
+    Ok(if right && stored.is_some() {
+        Verdict::Right { needs_rehash: needs_rehash(&hash) }
+    } else {
+        Verdict::Wrong
+    })
+}
+
+/// Memory that no hash is being made in. An allocator that is asked for 19 MiB with
+/// an alignment, over and over, does not always find the hole it left (glibc's grows
+/// by hundreds of MB), so it is asked once for as many as ever hash at once.
+static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
+
+fn digest(argon2: &Argon2<'_>, password: &str, salt: &[u8]) -> Result<Output, HashError> {
+    let pool = || MEMORY.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut memory = pool().pop().unwrap_or_default();
+    memory.resize(argon2.params().block_count(), Block::default());
+    let length = argon2.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let mut output = [0; Output::MAX_LENGTH];
+    let output = &mut output[..length.min(Output::MAX_LENGTH)];
+    let done =
+        argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut memory);
+    pool().push(memory);
+    done.map_err(argon2::password_hash::Error::from)?;
+    Ok(Output::new(output).map_err(argon2::password_hash::Error::from)?)
 }
 
 /// Whether a stored hash was made with anything but the present parameters.
@@ -86,16 +115,24 @@ fn needs_rehash(hash: &PasswordHash) -> bool {
         })
 }
 
-fn hasher() -> impl PasswordHasher<PasswordHash>
-+ CustomizedPasswordHasher<PasswordHash>
-+ PasswordVerifier<PasswordHash> {
+/// With the present parameters.
+fn present() -> Argon2<'static> {
     let params =
         Params::new(MEMORY_KIB, PASSES, LANES, None).expect("OWASP's parameters are valid");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
+/// With the parameters of a stored hash.
+fn as_in(hash: &PasswordHash) -> Result<Argon2<'static>, argon2::password_hash::Error> {
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+    let version = hash.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    Ok(Argon2::new(algorithm, version, Params::try_from(hash)?))
+}
+
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::PasswordHasher as _;
+
     use super::*;
 
     fn entropy() -> Entropy {

@@ -118,7 +118,7 @@ async fn around(State(shared): State<Shared>, request: Request, next: Next) -> R
 
 /// Headers every answer has, unless it says otherwise itself.
 fn harden(headers: &mut HeaderMap) {
-    const DEFAULTS: [(HeaderName, &str); 6] = [
+    const DEFAULTS: [(HeaderName, &str); 8] = [
         (header::CACHE_CONTROL, "no-store"),
         // Names, problems and all other words are in the reader's language.
         (header::VARY, "accept-language"),
@@ -126,6 +126,12 @@ fn harden(headers: &mut HeaderMap) {
         (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+        // Pages of other origins read answers by CORS, or not at all.
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

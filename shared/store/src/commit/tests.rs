@@ -11,9 +11,9 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_types::body::SdkBody;
 use domain::{
-    Ctx, OnceKey, PasswordHash, Player, Profile, Role,
+    Ctx, Invite, OnceKey, PasswordHash, Player, Profile, Role,
     command::{
-        log_in,
+        change_password, erase, issue_invite, log_in, rename, reset,
         sign_up::{self, Policy, SignUp},
     },
 };
@@ -74,61 +74,180 @@ fn once() -> Once {
     Once { key: OnceKey::Header("key-1".to_owned()), request_hash: "hash".to_owned() }
 }
 
-fn signup() -> Plan {
+fn hash() -> PasswordHash {
+    PasswordHash("$argon2id$".to_owned())
+}
+
+/// Signing up by the invite, or without.
+fn signup(invite: Option<&Invite>) -> Plan {
     let command = SignUp {
         site_id: "Jimin01".to_owned(),
         nickname: "Jimin".to_owned(),
         role: Role::Standard,
-        invite_code: "5858".to_owned(),
+        invite_code: invite.map_or("5858", |invite| &invite.code).to_owned(),
         birth_date: jiff::civil::date(1998, 4, 1),
         must_change_password: false,
     };
     let policy = Policy { unlimited_invite_code: Some("5858".to_owned()), minimum_age_years: 19 };
-    let hash = PasswordHash("$argon2id$".to_owned());
-    sign_up::decide(&command, hash, &policy, &ctx()).expect("admitted")
+    sign_up::decide(&command, hash(), &policy, invite, &ctx()).expect("admitted")
 }
 
-/// Purpose, sort key and condition of every item, in order.
-fn parts(plan: &Plan) -> Vec<(String, String, Option<String>)> {
+fn invite() -> Invite {
+    let expires_at = "2026-12-01T00:00:00Z".parse().expect("an instant");
+    Invite { code: "SPRING".to_owned(), uses_left: 10, expires_at }
+}
+
+/// The player of [`signup`], 41 entries later.
+fn player() -> Player {
+    Player { version: 41, ..signup(None).after().clone() }
+}
+
+/// An item of a transaction: purpose, what is done, where, and on which condition.
+type Part = (String, &'static str, String, Option<String>);
+
+/// Every item, in order.
+fn parts(plan: &Plan) -> Vec<Part> {
     let (purposes, items) = store().transaction(plan).expect("it can be written");
     assert_eq!(purposes.len(), items.len());
-    let part = |(purpose, item): (&Purpose, &TransactWriteItem)| {
-        assert!(item.condition_check().is_none() && item.update().is_none());
-        let put = item.put().expect("every item is put");
-        assert_eq!(put.table_name(), "the-table");
-        let sk = item::sk(put.item()).unwrap_or_default();
-        let condition = put.condition_expression().map(str::to_owned);
-        (format!("{purpose:?}"), sk.to_owned(), condition)
+    purposes.iter().zip(&items).map(|(purpose, item)| part(purpose, item)).collect()
+}
+
+fn part(purpose: &Purpose, item: &TransactWriteItem) -> Part {
+    let place = |key: &Item| {
+        format!("{}/{}", item::pk(key).unwrap_or_default(), item::sk(key).unwrap_or_default())
     };
-    purposes.iter().zip(&items).map(part).collect()
+    let (verb, table, place, condition) = match (item.put(), item.delete(), item.update()) {
+        (Some(put), None, None) => {
+            ("put", put.table_name(), place(put.item()), put.condition_expression())
+        }
+        (None, Some(delete), None) => {
+            ("delete", delete.table_name(), place(delete.key()), delete.condition_expression())
+        }
+        (None, None, Some(update)) => {
+            ("update", update.table_name(), place(update.key()), update.condition_expression())
+        }
+        _ => panic!("{item:?}"),
+    };
+    assert_eq!(table, "the-table");
+    (format!("{purpose:?}"), verb, place, condition.map(str::to_owned))
+}
+
+const NEW: Option<&str> = Some("attribute_not_exists(pk)");
+const OWN: Option<&str> = Some("player = :player");
+
+/// Asserts what a plan adds to state and entry; `{id}` and `{shard}` are the player's.
+#[track_caller]
+fn adds(plan: &Plan, expected: &[(&str, &'static str, &str, Option<&str>)]) {
+    let id = plan.player();
+    let shard = format!("{:02}", roster::shard(id));
+    let expected: Vec<Part> = expected
+        .iter()
+        .map(|(purpose, verb, place, condition)| {
+            let place = place.replace("{id}", &id.to_string()).replace("{shard}", &shard);
+            ((*purpose).to_owned(), *verb, place, condition.map(str::to_owned))
+        })
+        .collect();
+    assert_eq!(parts(plan)[2..], expected);
 }
 
 #[test]
 fn a_new_player_is_written_only_where_nothing_of_theirs_is() {
-    let plan = signup().sealed(Some(once()), None);
+    let plan = signup(None).sealed(Some(once()), None);
     let id = plan.player();
-    let Some(Change::OpenSession { session, .. }) = plan.changes().get(3) else {
-        panic!("{:?}", plan.changes());
-    };
-    let new = || Some("attribute_not_exists(pk)".to_owned());
-    let expected = [
-        ("Version", "STATE".to_owned(), new()),
-        ("Version", "ENTRY#0000000000000001".to_owned(), new()),
-        ("Once", "ONCE".to_owned(), new()),
-        ("Rule(SiteIdTaken)", "SITE".to_owned(), new()),
-        ("Rule(NicknameTaken)", "NICK".to_owned(), new()),
-        ("Free", "AUTH#CREDENTIAL".to_owned(), None),
-        ("Free", format!("AUTH#SESSION#{session}"), None),
-        ("Free", id.to_string(), None),
-    ];
-    assert_eq!(parts(&plan), expected.map(|(purpose, sk, on)| (purpose.to_owned(), sk, on)));
+    let new = |place: String| ("Version".to_owned(), "put", place, NEW.map(str::to_owned));
+    let state_and_entry =
+        [new(format!("PLAYER#{id}/STATE")), new(format!("PLAYER#{id}/ENTRY#0000000000000001"))];
+    assert_eq!(parts(&plan)[..2], state_and_entry);
+    adds(
+        &plan,
+        &[
+            ("Once", "put", "ONCE#KEY#{id}#key-1/ONCE", NEW),
+            ("Rule(SiteIdTaken)", "put", "SITE#jimin01/SITE", NEW),
+            ("Rule(NicknameTaken)", "put", "NICK#jimin/NICK", NEW),
+            ("Free", "put", "PLAYER#{id}/AUTH#CREDENTIAL", None),
+            ("Free", "put", "ROSTER#{shard}/{id}", None),
+        ],
+    );
+}
+
+#[test]
+fn an_invite_is_made_where_there_is_none_and_used_while_it_lasts() {
+    let plan = issue_invite::decide(&player(), &invite(), "spring", &ctx()).expect("in time");
+    adds(&plan, &[("Rule(InviteCodeExists)", "put", "INVITE#SPRING/INVITE", NEW)]);
+    let (_, items) = store().transaction(&plan).expect("it can be written");
+    let stored = items.last().and_then(TransactWriteItem::put).expect("the invite").item().clone();
+    // So that the table forgets it.
+    let expires_at = AttributeValue::N(invite().expires_at.as_second().to_string());
+    assert_eq!(stored.get("expires_at"), Some(&expires_at));
+    assert_eq!(item::decode::<Invite>(stored).expect("reads back"), invite());
+
+    let plan = signup(Some(&invite()));
+    let (purposes, items) = store().transaction(&plan).expect("it can be written");
+    let last = items.last().expect("items");
+    let (purpose, verb, place, condition) = part(purposes.last().expect("purposes"), last);
+    assert_eq!((&*purpose, verb), ("Rule(InvalidInviteCode)", "update"));
+    assert_eq!(place, "INVITE#SPRING/INVITE");
+    assert_eq!(condition.as_deref(), Some("uses_left >= :one AND expires_at > :now"));
+    let update = last.update().expect("an update");
+    assert_eq!(update.update_expression(), "SET uses_left = uses_left - :one");
+    let values = update.expression_attribute_values().expect("values");
+    let number = |number: i64| Some(AttributeValue::N(number.to_string()));
+    let now = ctx().now.as_second();
+    assert_eq!(
+        (values.get(":one"), values.get(":now")),
+        (number(1).as_ref(), number(now).as_ref())
+    );
+}
+
+#[test]
+fn a_name_is_taken_only_if_free_and_given_back_only_if_owned() {
+    let plan = rename::decide(&player(), "Mina", &ctx()).expect("fine").expect("another name");
+    let taken = ("Rule(NicknameTaken)", "put", "NICK#mina/NICK", NEW);
+    adds(&plan, &[taken, ("Free", "delete", "NICK#jimin/NICK", OWN)]);
+    let (_, items) = store().transaction(&plan).expect("it can be written");
+    let release = items.last().and_then(TransactWriteItem::delete).expect("the old name");
+    let values = release.expression_attribute_values().expect("values");
+    let owner = AttributeValue::S(plan.player().to_string());
+    assert_eq!(values.get(":player"), Some(&owner));
+
+    let plan = rename::decide(&player(), "JIMIN", &ctx()).expect("fine").expect("other letters");
+    adds(&plan, &[]);
+}
+
+#[test]
+fn the_forgotten_leave_state_and_journal_and_nothing_else() {
+    let plan = erase::decide(&player(), &ctx()).expect("never refused");
+    adds(
+        &plan,
+        &[
+            ("Free", "delete", "SITE#jimin01/SITE", OWN),
+            ("Free", "delete", "NICK#jimin/NICK", OWN),
+            ("Free", "delete", "PLAYER#{id}/AUTH#CREDENTIAL", None),
+            ("Free", "delete", "ROSTER#{shard}/{id}", None),
+        ],
+    );
+}
+
+#[test]
+fn a_password_is_stored_with_the_entry_that_set_it() {
+    let session = player().sessions.iter().next().expect("the first session").id;
+    let changed = change_password::decide(&player(), session, 1, hash(), &ctx()).expect("known");
+    let rehashed = log_in::decide(&player(), 1, Some(&hash()), &ctx()).expect("the password");
+    let reset = reset::decide(&player(), hash(), &ctx()).expect("it fits");
+    for (plan, set_by) in [(changed, 42), (rehashed, 1), (reset, 42)] {
+        let (_, items) = store().transaction(&plan).expect("it can be written");
+        let last = items.last().and_then(TransactWriteItem::put).expect("the credential");
+        let stored: StoredCredential = item::decode(last.item().clone()).expect("a credential");
+        assert_eq!((&*stored.password_hash, stored.set_by), ("$argon2id$", set_by));
+        assert_eq!(plan.after().password_seq, set_by);
+    }
 }
 
 #[test]
 fn a_change_depends_on_the_version_it_was_decided_on_and_on_an_unused_key() {
     let before =
         Player { version: 41, ..Player::unborn(PlayerId::from_bytes([1; 16]), Profile::default()) };
-    let plan = log_in::decide(&before, &ctx()).expect("never refused");
+    let plan = log_in::decide(&before, 0, None, &ctx()).expect("the password");
     let plan = plan.sealed(Some(once()), None);
     let (_, items) = store().transaction(&plan).expect("it can be written");
     let puts: Vec<_> = items.iter().filter_map(TransactWriteItem::put).collect();
@@ -148,7 +267,7 @@ fn a_change_depends_on_the_version_it_was_decided_on_and_on_an_unused_key() {
 
 #[test]
 fn without_a_key_there_is_no_pointer() {
-    assert!(parts(&signup()).iter().all(|(purpose, ..)| purpose != "Once"));
+    assert!(parts(&signup(None)).iter().all(|(purpose, ..)| purpose != "Once"));
 }
 
 fn refused_by(error: TransactWriteItemsError) -> SdkError<TransactWriteItemsError> {

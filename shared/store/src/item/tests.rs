@@ -2,8 +2,8 @@
 //! kilobyte of an item.
 
 use domain::{
-    Answer, Ctx, FairnessEpoch, Gold, Once, OnceKey, Player, PlayerId, Profile, Role, Streak,
-    command::spin_slot, fairness::MasterKey, slot::PAYTABLE,
+    Answer, Ctx, FairnessEpoch, Gold, MOST_SESSIONS, Once, OnceKey, Player, PlayerId, Profile,
+    Role, Sessions, Streak, command::spin_slot, fairness::MasterKey, limits::Paces, slot::PAYTABLE,
 };
 
 use super::*;
@@ -30,9 +30,26 @@ fn size_of(value: &AttributeValue) -> usize {
     }
 }
 
-/// A spin of a player all of whose numbers are long, with such a key and trace.
-fn spin(key: &str, trace_id: &str) -> (Item, Item) {
+/// So many sessions, all of whose numbers are long.
+fn sessions(count: usize) -> Sessions {
+    let session = AttributeValue::S(format!("{}.{}.1795232184", "f".repeat(32), u32::MAX));
+    serde_dynamo::from_attribute_value(AttributeValue::L(vec![session; count])).expect("sessions")
+}
+
+/// A pace for everything that has one.
+fn paces() -> Paces {
+    let pace = |name: &str| (name.to_owned(), AttributeValue::N("1795232184000".to_owned()));
+    let paces = ["claim", "play", "buy", "account"].map(pace).into();
+    serde_dynamo::from_attribute_value(AttributeValue::M(paces)).expect("paces")
+}
+
+/// A spin of a player all of whose numbers are long, with so many sessions and such a
+/// key and trace.
+fn spin(open: usize, key: &str, trace_id: &str) -> (Item, Item) {
     let player = Player {
+        sessions: sessions(open),
+        paces: paces(),
+        password_seq: 9_999_999_999_999_999,
         version: 9_999_999_999_999_999,
         gold: Gold::new(i64::MAX / 2),
         total_xp: u64::MAX,
@@ -50,6 +67,7 @@ fn spin(key: &str, trace_id: &str) -> (Item, Item) {
                 nickname: "별".repeat(30),
                 role: Role::Standard,
                 must_change_password: false,
+                erased: false,
             },
         )
     };
@@ -76,17 +94,25 @@ fn spin(key: &str, trace_id: &str) -> (Item, Item) {
     (state, encode_entry(plan.entry()).expect("encodes"))
 }
 
+const KILOBYTE: usize = 1024;
+
 #[test]
 fn the_largest_round_fits_a_kilobyte_with_keys_of_up_to_95_characters() {
-    const KILOBYTE: usize = 1024;
     // A trace id of X-Ray has 35 characters, a request id 36.
-    let sizes = |key: usize| {
-        let (state, entry) = spin(&"k".repeat(key), &"t".repeat(36));
-        (size(&state), size(&entry))
-    };
-    assert_eq!(sizes(36), (594, 965), "a UUID as key");
-    assert_eq!(sizes(95), (594, KILOBYTE));
+    let entry = |key: usize| size(&spin(1, &"k".repeat(key), &"t".repeat(36)).1);
+    assert_eq!(entry(36), 965, "a UUID as key");
+    assert_eq!(entry(95), KILOBYTE);
     // Two write units more, for those who play at the end of the number line
     // with the longest client seed and the longest key.
-    assert_eq!(sizes(128), (594, 1057));
+    assert_eq!(entry(128), 1057);
+}
+
+#[test]
+fn the_largest_state_fits_a_kilobyte_with_up_to_six_sessions() {
+    let state = |open: usize| size(&spin(open, "k", "t").0);
+    assert_eq!(state(1), 702);
+    assert!(state(6) <= KILOBYTE, "{}", state(6));
+    // Two write units more, for those with the longest names and numbers who are signed
+    // in on so many machines.
+    assert_eq!(state(MOST_SESSIONS), 1087);
 }

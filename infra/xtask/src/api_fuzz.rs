@@ -1,0 +1,140 @@
+//! `cargo verify --only api-fuzz`: schemathesis makes calls of the API document and
+//! holds every answer against it, on a local stack of its own.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    process::{command, run},
+    tools,
+};
+
+/// The stack's data and log, and the reports, of the last run.
+const WORK: &str = ".local/api-fuzz";
+/// Fewer calls than this prove nothing.
+const FEWEST_CALLS: u64 = 5_000;
+/// Cases of each operation that takes anything; together, a few hundred calls more
+/// than [`FEWEST_CALLS`].
+const CASES: &str = "150";
+/// The same calls each time.
+const SEED: &str = "58585858";
+/// That every call with sound data succeeds is not to be had: gold runs out, names are
+/// taken.
+const NOT_CHECKED: &str = "positive_data_acceptance";
+
+/// Answers by status, for each operation.
+type Counts = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// Starts a stack, lets schemathesis call it, and says how many calls it was.
+///
+/// # Errors
+/// When an answer is not as documented, when an operation was never called with
+/// success, when there were too few calls, or when something cannot be started.
+pub fn api_fuzz(root: &Path) -> anyhow::Result<String> {
+    let schemathesis = tools::schemathesis(root)?;
+    // With the features that everything else here is compiled with.
+    run(command(root, "cargo").args(["build", "--workspace", "--locked", "--bin", "devstack"]))?;
+    let work = root.join(WORK);
+    fs::create_dir_all(&work)?;
+    let stack = Stack::start(root, &work)?;
+    let counts = work.join("counts.json");
+    let _ = fs::remove_file(&counts);
+    let called = run(command(&work, schemathesis.join("st"))
+        .arg("run")
+        .arg(format!("{}/openapi.json", stack.base_url))
+        .args(["--phases", "examples,coverage,fuzzing", "--workers", "1"])
+        .args(["--max-examples", CASES, "--seed", SEED, "--generation-database", "none"])
+        .args(["--checks", "all", "--exclude-checks", NOT_CHECKED])
+        .args(["--continue-on-failure", "--warnings", "off"])
+        .env("SCHEMATHESIS_HOOKS", root.join("tests/schemathesis/hooks.py"))
+        .env("API_FUZZ_BASE_URL", &stack.base_url)
+        .env("API_FUZZ_COUNTS", &counts)
+        .env("NO_PROXY", "*"));
+    let counted = fs::read_to_string(&counts).context("schemathesis has called nothing")?;
+    let total = summary(&serde_json::from_str(&counted)?);
+    called.with_context(|| format!("the stack's log is in {WORK}"))?;
+    let total = total?;
+    if total < FEWEST_CALLS {
+        bail!("{total} calls are fewer than {FEWEST_CALLS}");
+    }
+    Ok(format!("{total} calls"))
+}
+
+/// Prints what was answered how often, and adds it up.
+fn summary(counts: &Counts) -> anyhow::Result<u64> {
+    let mut total = 0;
+    let mut never = Vec::new();
+    println!("\n    {:<36}{:>7}  by status", "operation", "calls");
+    for (operation, answers) in counts {
+        let calls: u64 = answers.values().sum();
+        let each: Vec<_> = answers.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+        println!("    {operation:<36}{calls:>7}  {}", each.join(", "));
+        total += calls;
+        if !answers.keys().any(|status| status.starts_with('2')) {
+            never.push(operation.as_str());
+        }
+    }
+    println!("    {:<36}{total:>7}", "all of them");
+    if !never.is_empty() {
+        bail!("no call succeeded of {}: tests/schemathesis/hooks.py must help", never.join(", "));
+    }
+    Ok(total)
+}
+
+/// A local stack on a free port, with its own data. Dropping it ends it.
+struct Stack {
+    child: Child,
+    base_url: String,
+}
+
+impl Stack {
+    fn start(root: &Path, work: &Path) -> anyhow::Result<Self> {
+        let log = fs::File::create(work.join("stack.log"))?;
+        let child = command(root, beside_this_program("devstack")?)
+            .args(["--port", "0", "--fresh", "--data"])
+            .arg(work.join("data"))
+            // All calls come from one address, and their passwords are mostly wrong.
+            .args(["--parameter", "LoginsPerAddress=1000000"])
+            .args(["--parameter", "LoginFailuresPerAddress=1000000"])
+            .env("AUTO_SEED_BASIC", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .context("cannot start the stack")?;
+        // From here on it is ended whatever happens.
+        let mut stack = Self { child, base_url: String::new() };
+        let banner = BufReader::new(stack.child.stdout.take().context("its output")?);
+        for line in banner.lines() {
+            let line = line?;
+            if let Some(url) = line.trim().strip_prefix("HTTP API") {
+                url.trim().clone_into(&mut stack.base_url);
+            }
+            // The last line: everything is up, accounts included.
+            if line.contains("Ctrl-C") {
+                return Ok(stack);
+            }
+        }
+        bail!("the stack does not start; its log is in {WORK}");
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            eprintln!("the stack: {error}");
+        }
+    }
+}
+
+/// What cargo has built into the directory that this program is in.
+fn beside_this_program(name: &str) -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
+}

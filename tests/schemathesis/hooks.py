@@ -1,0 +1,157 @@
+"""What the generated calls of `cargo verify --only api-fuzz` need to get anywhere.
+
+Tokens: each operation is called by somebody with the role it asks for. Whoever's
+session or account a call may end is called by a player of its own, so that no call
+spoils the next one.
+
+Values: every other call with sound data names what there is (an account, a product,
+an invite code), since none of that can be guessed.
+
+Counts: what was answered, by operation and status, goes to the file API_FUZZ_COUNTS.
+"""
+
+import atexit
+import collections
+import datetime
+import itertools
+import json
+import os
+import urllib.request
+
+import schemathesis
+
+BASE_URL = os.environ["API_FUZZ_BASE_URL"]
+COUNTS = os.environ["API_FUZZ_COUNTS"]
+PASSWORD, INVITE_CODE = "correct-horse-9", "5858"
+# Of localstack/seed/accounts.json.
+STAFF = {"site_id": "admin", "password": "local-admin-5858"}
+STAFF_ROLES = ("operator", "admin")
+# A player's calls are paced; before it shows, the next player takes over.
+CALLS_OF_A_PLAYER = 40
+# Each ends a session or the account, or makes a password another.
+SPENDS_ITS_CALLER = {"auth_logout", "auth_logout_all", "auth_password", "account_erase"}
+
+counts: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+numbers = itertools.count(1)
+
+
+def ask(path: str, body: dict) -> dict:
+    request = urllib.request.Request(
+        BASE_URL + path,
+        data=json.dumps(body).encode(),
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def signup_body() -> dict:
+    name = f"fuzz{next(numbers)}"
+    return {
+        "site_id": name,
+        "nickname": name,
+        "password": PASSWORD,
+        "invite_code": INVITE_CODE,
+        "birth_date": "1998-04-01",
+    }
+
+
+def newcomer() -> dict:
+    return ask("/api/auth/signup", signup_body())
+
+
+class Players:
+    """Who calls, by operation."""
+
+    def __init__(self):
+        self.staff = None
+        self.regular = None
+        self.left = 0
+
+    def token(self, operation) -> str:
+        name = operation.definition.raw.get("operationId")
+        role = operation.definition.raw.get("x-required-role")
+        if role in STAFF_ROLES:
+            self.staff = self.staff or ask("/api/auth/login", STAFF)
+            return self.staff["access_token"]
+        if name in SPENDS_ITS_CALLER:
+            return newcomer()["access_token"]
+        if not self.left:
+            self.regular, self.left = newcomer(), CALLS_OF_A_PLAYER
+        self.left -= 1
+        return self.regular["access_token"]
+
+
+players = Players()
+
+
+@schemathesis.auth(refresh_interval=None)
+class Bearer:
+    def get(self, case, context):
+        if not case.operation.definition.raw.get("security"):
+            return None
+        return players.token(case.operation)
+
+    def set(self, case, data, context):
+        if data:
+            case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+
+def known(name: str) -> dict:
+    """Members of a sound body that only who knows them can send."""
+    match name:
+        case "auth_signup" | "auth_register":
+            return signup_body()
+        case "auth_login":
+            body = signup_body()
+            ask("/api/auth/signup", body)
+            return {key: body[key] for key in ("site_id", "password")}
+        case "auth_refresh":
+            return {"refresh_token": newcomer()["refresh_token"]}
+        case "auth_password":
+            return {"current_password": PASSWORD, "new_password": f"{PASSWORD}-{next(numbers)}"}
+        case "account_rename":
+            return {"nickname": f"fuzz{next(numbers)}"}
+        case "slot_spin":
+            return {"bet": 1}
+        case "shop_buy" | "shop_purchase":
+            return {"product_id": "neon_frame", "quantity": 1}
+        case "fairness_verify":
+            return {"game": "slot", "paytable_version": "slot-1", "server_seed": "0" * 64}
+        case "invite_issue":
+            end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)
+            return {"code": f"fuzz-{next(numbers)}", "expires_at": end.isoformat()}
+    return {}
+
+
+def known_path(name: str) -> dict:
+    """As `known`, of the path."""
+    match name:
+        case "users_read":
+            return {"id": newcomer()["user"]["id"]}
+        case "dev_reset":
+            return {"site_id": "user002"}
+    return {}
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    if not case.meta or not case.meta.generation.mode.is_positive or next(numbers) % 2:
+        return
+    name = case.operation.definition.raw.get("operationId")
+    members = known(name)
+    if members and isinstance(case.body, dict):
+        case.body = {**case.body, **members}
+    if members := known_path(name):
+        case.path_parameters = members
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    counts[case.operation.label][response.status_code] += 1
+
+
+@atexit.register
+def write_counts():
+    with open(COUNTS, "w") as file:
+        json.dump(counts, file)
