@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::{SignedDuration, Timestamp};
 use proptest::{prelude::*, sample};
+use runtime::Clock;
 use serde_json::{Value, json};
 use tests::PASSWORD;
 
@@ -24,7 +26,7 @@ fn sound(path: &str) -> Option<Value> {
         }
         "/api/auth/profile" => json!({ "nickname": "fuzz02" }),
         "/api/admin/invite-codes" => json!({
-            "code": "fuzz", "uses": 1, "expires_at": "2030-01-01T00:00:00Z", "reason": "fuzz",
+            "code": "fuzz", "uses": 1, "expires_at": in_a_month(), "reason": "fuzz",
         }),
         "/api/auth/login" => json!({ "site_id": "fuzz01", "password": PASSWORD }),
         "/api/games/slot/spin" => json!({ "bet": 1 }),
@@ -45,6 +47,11 @@ fn sound(path: &str) -> Option<Value> {
         | "/api/streak/claim" => json!({}),
         _ => return None,
     })
+}
+
+fn in_a_month() -> Timestamp {
+    let month = SignedDuration::from_hours(30 * 24);
+    Clock::system().now().checked_add(month).expect("the calendar goes on")
 }
 
 /// What becomes of a sound body.

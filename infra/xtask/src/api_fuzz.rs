@@ -74,7 +74,8 @@ fn summary(counts: &Counts) -> anyhow::Result<u64> {
     println!("\n    {:<36}{:>7}  by status", "operation", "calls");
     for (operation, answers) in counts {
         let calls: u64 = answers.values().sum();
-        let each: Vec<_> = answers.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+        let each: Vec<_> =
+            answers.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         println!("    {operation:<36}{calls:>7}  {}", each.join(", "));
         total += calls;
         if !answers.keys().any(|status| status.starts_with('2')) {

@@ -72,8 +72,8 @@ pub async fn verify_password(
 }
 
 fn verify(password: &Secret, stored: Option<&str>) -> Result<Verdict, HashError> {
-    let hash = PasswordHash::new(stored.unwrap_or(DECOY))
-        .map_err(argon2::password_hash::Error::from)?;
+    let hash =
+        PasswordHash::new(stored.unwrap_or(DECOY)).map_err(argon2::password_hash::Error::from)?;
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
         return Ok(Verdict::Wrong);
     };
