@@ -42,9 +42,10 @@ pub fn envelope(entry: &Entry) -> Envelope {
         // Whoever keeps copies takes this as the request to forget them.
         Fact::PlayerErased {} => ("user.erased", json!({})),
         Fact::PlayerReset {} => ("user.reset", json!({})),
-        Fact::InviteCodeIssued { code, uses, expires_at, reason } => (
+        // Not the code itself: whoever reads events could use it.
+        Fact::InviteCodeIssued { uses, expires_at, reason, .. } => (
             "admin.action",
-            json!({ "action": "invite_code.issue", "code": code, "uses": uses,
+            json!({ "action": "invite_code.issue", "uses": uses,
                     "expires_at": expires_at, "reason": reason }),
         ),
         Fact::StreakClaimed { day, count, gold, xp, protections_used, formula } => (
