@@ -2,6 +2,8 @@
 //! for all of them together, and when the services below fail.
 
 mod faults;
+mod given_up;
+mod hot_player;
 mod keys;
 mod mixed;
 mod names;
@@ -10,3 +12,4 @@ mod poison;
 mod sockets;
 mod spins;
 mod support;
+mod tickets;

@@ -12,7 +12,7 @@ use contract::{
 use domain::{Ctx, Fact, Once, Player, SessionId, command::log_in};
 use runtime::{
     Deps, Entropy, Function, Problem,
-    auth::{JwtKeys, Verdict, session_answer, verify_password},
+    auth::{Hasher, JwtKeys, Verdict, session_answer},
     command,
     http::{IdempotencyKey, Json, Meta, app, rendered_answer},
     secrets::Rotating,
@@ -29,6 +29,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         keys: deps.jwt_keys()?,
         entropy: deps.entropy.clone(),
+        hasher: deps.hasher,
     };
     Ok(Function::http(app(router().with_state(Arc::new(login)), &deps)))
 }
@@ -43,6 +44,7 @@ pub struct Login {
     store: Store,
     keys: Rotating<JwtKeys>,
     entropy: Entropy,
+    hasher: Hasher,
 }
 
 /// Opens a session. Answer and timing do not tell whether the account exists.
@@ -76,7 +78,8 @@ impl Login {
     async fn recognise(&self, request: LoginRequest) -> Result<Player, Problem> {
         let found = self.store.login(&request.site_id).await?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
-        let verdict = verify_password(request.password, hash).await.map_err(Problem::internal)?;
+        let verdict =
+            self.hasher.verify(request.password, hash).await.map_err(Problem::internal)?;
         match (found, verdict) {
             (Some(found), Verdict::Right { .. }) => Ok(found.player),
             _ => Err(Code::InvalidCredentials.into()),

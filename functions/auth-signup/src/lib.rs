@@ -14,7 +14,7 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem,
-    auth::{JwtKeys, Verdict, hash_password, session_answer, verify_password},
+    auth::{Hasher, JwtKeys, Verdict, session_answer},
     command,
     http::{IdempotencyKey, Json, Meta, app, deprecated, rendered_answer},
     secrets::Rotating,
@@ -34,6 +34,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         keys: deps.jwt_keys()?,
         entropy: deps.entropy.clone(),
+        hasher: deps.hasher,
         policy: Policy {
             unlimited_invite_code: deps.env.get("UNLIMITED_INVITE_CODE").map(str::to_owned),
             minimum_age_years: deps.env.require("MINIMUM_AGE_YEARS")?.parse()?,
@@ -55,6 +56,7 @@ pub struct Signup {
     store: Store,
     keys: Rotating<JwtKeys>,
     entropy: Entropy,
+    hasher: Hasher,
     policy: Policy,
 }
 
@@ -107,7 +109,9 @@ impl Signup {
         };
         // Before the costly part; `decide` asks again.
         command.admit(&self.policy, &ctx)?;
-        let hash = hash_password(request.password.clone(), &self.entropy)
+        let hash = self
+            .hasher
+            .hash(request.password.clone(), &self.entropy)
             .await
             .map_err(Problem::internal)?;
         let receipt = self
@@ -133,7 +137,7 @@ impl Signup {
     ) -> Result<(), Problem> {
         let login = self.store.login(&command.site_id).await?;
         let hash = login.map(|login| login.password_hash);
-        match verify_password(password, hash).await.map_err(Problem::internal)? {
+        match self.hasher.verify(password, hash).await.map_err(Problem::internal)? {
             Verdict::Right { .. } => Ok(()),
             Verdict::Wrong => Err(store::Error::KeyReused.into()),
         }

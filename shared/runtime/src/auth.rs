@@ -7,5 +7,5 @@ mod session;
 
 pub use jwt::{ACCESS_TOKEN_SECONDS, Issued, JwtKeys, KeyError, TokenError};
 pub use opaque::{Opaque, fingerprint};
-pub use password::{HashError, Verdict, hash_password, verify_password};
+pub use password::{HashError, Hasher, Verdict};
 pub use session::session_answer;

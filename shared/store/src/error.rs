@@ -61,13 +61,24 @@ where
     E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
+    if_condition_held(answer).map(drop)
+}
+
+/// The answer to a write whose condition held; `None` when it did not.
+pub fn if_condition_held<T, E, R>(
+    answer: std::result::Result<T, aws_sdk_dynamodb::error::SdkError<E, R>>,
+) -> Result<Option<T>>
+where
+    E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
     match answer {
-        Ok(_) => Ok(()),
+        Ok(answer) => Ok(Some(answer)),
         Err(error)
             if error.as_service_error().and_then(|error| error.code())
                 == Some("ConditionalCheckFailedException") =>
         {
-            Ok(())
+            Ok(None)
         }
         Err(error) => Err(classify(error)),
     }
