@@ -5,8 +5,10 @@
 -- Exactly once: the loader looks the batch's keys up here, inserts only those
 -- that are absent, as one block for one partition (so the write is one part:
 -- all or nothing), and looks again. insert_deduplication_token settles the one
--- race left, two invocations loading the same batch at the same moment. The
--- window is therefore never relied on for longer than one insert.
+-- race left, two inserts at once, or one that takes effect after its invocation
+-- has gone: it is of the first event that is absent, so all blocks that begin
+-- there have one token, however the batches are cut, and one of them is written.
+-- The window is therefore never relied on for longer than one insert.
 -- ReplacingMergeTree is the backstop behind that, not the mechanism: a plain
 -- SELECT count() is exact.
 CREATE TABLE IF NOT EXISTS events_log

@@ -141,6 +141,28 @@ async fn loads_a_batch_once_when_invocations_race() -> Result<()> {
     olap.holds(&all).await
 }
 
+/// A batch that comes again, cut otherwise, while an insert of the first time is
+/// still under way.
+#[tokio::test]
+async fn loads_an_event_once_when_batches_that_race_are_cut_otherwise() -> Result<()> {
+    let olap = Olap::start(None).await?;
+    let all = events(0..300);
+    for round in 0..6_usize {
+        let first = round * 50;
+        let calls = (0..12).map(|n| {
+            // From what was acknowledged, or further back, to anywhere.
+            let start = first.saturating_sub(n % 3 * 7);
+            let end = first + [50, 7, 23, 41][n % 4];
+            let (function, batch) = (olap.function.clone(), records(start, &all[start..end]));
+            tokio::spawn(async move { load(&function, &batch).await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            assert_eq!(call.await??, all_loaded());
+        }
+    }
+    olap.holds(&all).await
+}
+
 #[tokio::test]
 async fn sets_poison_aside_once_and_loads_what_is_around_it() -> Result<()> {
     let olap = Olap::start(None).await?;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use devstack::{Options, Stack};
 use runtime::{
     Entropy,
-    auth::{Verdict, hash_password, verify_password},
+    auth::{Hasher, Verdict},
 };
 use tests::{Api, PASSWORD, Player};
 use tokio::task::JoinSet;
@@ -81,7 +81,7 @@ pub async fn measure(clients: usize, time: Duration) -> Result<()> {
 }
 
 async fn is_right(hash: &str) -> Result<()> {
-    match verify_password(PASSWORD.into(), Some(hash.to_owned())).await? {
+    match Hasher::default().verify(PASSWORD.into(), Some(hash.to_owned())).await? {
         Verdict::Right { .. } => Ok(()),
         Verdict::Wrong => bail!("the password is right"),
     }
@@ -114,7 +114,7 @@ async fn memory_of_hashes() -> Result<(String, f64)> {
     let before = status("VmRSS:")?;
     // From here on VmHWM counts anew.
     fs::write("/proc/self/clear_refs", "5")?;
-    let hash = hash_password(PASSWORD.into(), &Entropy::system()).await?;
+    let hash = Hasher::default().hash(PASSWORD.into(), &Entropy::system()).await?;
     for _ in 1..IN_A_ROW {
         is_right(&hash).await?;
     }

@@ -182,12 +182,26 @@ async fn sockets(stack: &Stack, player: &Player) {
         "body": json!({ "action": "ping" }).to_string(),
         "isBase64Encoded": false,
     });
-    stack.invoke("SocketMessageFunction", ping).await.expect("an answer");
+    stack.invoke("SocketMessageFunction", ping.clone()).await.expect("an answer");
     assert_eq!(connections().await, 0, "a ping finds out who is gone");
+    let stranger = stack.invoke("SocketMessageFunction", ping).await.expect("an answer");
+    assert_eq!(stranger["statusCode"], 410);
     store.connect(id, gone, now).await.expect("a connection");
     store.greeted(id, gone, 0).await.expect("is greeted");
     player.spin(1, "unheard").send().await.ok();
     eventually("a frame finds out who is gone", || async { connections().await == 0 }).await;
+
+    store.connect(id, gone, now).await.expect("a connection");
+    let unreadable = json!({ "Records": [{
+        "messageId": "unreadable", "receiptHandle": "unreadable", "body": "not a push message",
+        "attributes": { "ApproximateReceiveCount": "5", "MessageGroupId": player.id },
+        "messageAttributes": {}, "md5OfBody": "", "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:push.fifo",
+        "awsRegion": "us-east-1",
+    }]});
+    let answer = stack.invoke("PushFunction", unreadable).await.expect("an answer");
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    assert_eq!(connections().await, 0, "whoever may have missed something is given up");
 }
 
 /// An entry that is none.

@@ -2,6 +2,8 @@
 //! for all of them together, and when the services below fail.
 
 mod faults;
+mod given_up;
+mod hot_player;
 mod keys;
 mod mixed;
 mod names;
@@ -11,3 +13,4 @@ mod sessions;
 mod sockets;
 mod spins;
 mod support;
+mod tickets;

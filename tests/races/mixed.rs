@@ -14,7 +14,7 @@ use tests::{
     stack_with,
 };
 
-use crate::support::is_clear_503;
+use crate::support::{change, is_clear_503};
 
 const REQUESTS: usize = 10_000;
 const PLAYERS: usize = 40;
@@ -61,22 +61,6 @@ async fn settle(player: &Player, command: &Command) -> Answer {
             return answer;
         }
         is_clear_503(&answer);
-    }
-}
-
-/// What an answer says it did to the balance.
-fn change(command: &Command, answer: &Answer) -> i64 {
-    let body = answer.json();
-    let number = |pointer: &str| {
-        body.pointer(pointer)
-            .and_then(serde_json::Value::as_i64)
-            .unwrap_or_else(|| panic!("{body}"))
-    };
-    match &command.kind {
-        Kind::Spin { .. } => number("/win_gold") - number("/bet_gold"),
-        Kind::Claim => number("/awarded/gold"),
-        Kind::Buy { .. } => -number("/price_gold"),
-        Kind::Rotate | Kind::LogIn => 0,
     }
 }
 

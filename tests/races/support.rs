@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use domain::Entry;
 use futures::future::join_all;
 use serde_json::Value;
-use tests::{Answer, Call};
+use tests::{
+    Answer, Call,
+    script::{Command, Kind},
+};
 
 /// Sends `count` calls at once.
 pub async fn at_once(count: usize, call: impl Fn(usize) -> Call) -> Vec<Answer> {
@@ -49,4 +52,18 @@ pub fn different(answers: &[Answer]) -> usize {
 pub fn different_at(answers: &[Answer], pointer: &str) -> usize {
     let value = |answer: &Answer| answer.json().pointer(pointer).map(Value::to_string);
     answers.iter().map(|answer| value(answer).expect(pointer)).collect::<BTreeSet<_>>().len()
+}
+
+/// What an answer says it did to the balance.
+pub fn change(command: &Command, answer: &Answer) -> i64 {
+    let body = answer.json();
+    let number = |pointer: &str| {
+        body.pointer(pointer).and_then(Value::as_i64).unwrap_or_else(|| panic!("{body}"))
+    };
+    match &command.kind {
+        Kind::Spin { .. } => number("/win_gold") - number("/bet_gold"),
+        Kind::Claim => number("/awarded/gold"),
+        Kind::Buy { .. } => -number("/price_gold"),
+        Kind::Rotate | Kind::LogIn => 0,
+    }
 }

@@ -249,7 +249,7 @@ pub const BEHIND_AN_ENTRY: &[Part] = &[
 /// A socket that is opened with a ticket, greeted, and closed again.
 #[rustfmt::skip]
 pub const A_SOCKET: &[Part] = &[
-    part("SocketConnectFunction", 1, &[("dynamodb:DeleteItem", 1), ("dynamodb:GetItem", 1), ("dynamodb:PutItem", 2), ("sqs:SendMessageBatch", 1)], (1.0, 3.0)),
+    part("SocketConnectFunction", 1, &[("dynamodb:GetItem", 1), ("dynamodb:PutItem", 2), ("dynamodb:UpdateItem", 1), ("sqs:SendMessageBatch", 1)], (1.0, 3.0)),
     part("PushFunction", 1, &[("dynamodb:GetItem", 1), ("dynamodb:Query", 1), ("dynamodb:UpdateItem", 1), ("execute-api:PostToConnection", 2)], (2.0, 1.0)),
     part("SocketDisconnectFunction", 1, &[("dynamodb:BatchGetItem", 1), ("dynamodb:DeleteItem", 2)], (1.0, 2.0)),
 ];

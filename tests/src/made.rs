@@ -13,7 +13,7 @@ use domain::{
 use jiff::{Timestamp, civil::date};
 use runtime::{
     Clock, Deps, Entropy,
-    auth::{JwtKeys, RefreshToken, hash_password},
+    auth::{Hasher, JwtKeys, RefreshToken},
     command::once_by_nature,
     secrets::Rotating,
 };
@@ -44,7 +44,7 @@ impl Maker {
         let entropy = Entropy::system();
         let deps = Deps::new(env, clock.clone(), entropy.clone())
             .with_aws(stack.engine().sdk_config_for("test"));
-        let hash = hash_password(PASSWORD.into(), &entropy).await;
+        let hash = Hasher::default().hash(PASSWORD.into(), &entropy).await;
         Self {
             api: Api::new(&stack.base_url),
             store: stack.store("test"),

@@ -12,7 +12,7 @@ use contract::{
 use domain::{Ctx, Fact, Once, PasswordHash, Player, SessionId, command::log_in};
 use runtime::{
     Deps, Entropy, Function, Problem,
-    auth::{Guess, JwtKeys, PerAddress, Verdict, hash_password, session_answer, verify_password},
+    auth::{Guess, Hasher, JwtKeys, PerAddress, Verdict, session_answer},
     command,
     http::{IdempotencyKey, Json, Meta, app, rendered_answer},
     secrets::Rotating,
@@ -30,6 +30,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
         keys: deps.jwt_keys()?,
         entropy: deps.entropy.clone(),
         per_address: PerAddress::from_env(&deps.env)?,
+        hasher: deps.hasher,
     };
     Ok(Function::http(app(router().with_state(Arc::new(login)), &deps)))
 }
@@ -45,6 +46,7 @@ pub struct Login {
     keys: Rotating<JwtKeys>,
     entropy: Entropy,
     per_address: PerAddress,
+    hasher: Hasher,
 }
 
 /// Opens a session. Answer and timing do not tell whether the account exists.
@@ -90,12 +92,12 @@ impl Login {
         let found = self.store.login(&request.site_id).await?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let verdict =
-            verify_password(request.password.clone(), hash).await.map_err(Problem::internal)?;
+            self.hasher.verify(request.password.clone(), hash).await.map_err(Problem::internal)?;
         let (Some(found), Verdict::Right { needs_rehash }) = (found, verdict) else {
             return Err(Code::InvalidCredentials.into());
         };
         let rehashed = if needs_rehash {
-            let hash = hash_password(request.password, &self.entropy).await;
+            let hash = self.hasher.hash(request.password, &self.entropy).await;
             Some(PasswordHash(hash.map_err(Problem::internal)?))
         } else {
             None

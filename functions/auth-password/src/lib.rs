@@ -11,7 +11,7 @@ use contract::{
 use domain::{Ctx, Once, PasswordHash, PlayerId, Rejection, SessionId, command::change_password};
 use runtime::{
     Deps, Entropy, Function, Problem,
-    auth::{Guess, Verdict, hash_password, verify_password},
+    auth::{Guess, Hasher, Verdict},
     command,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
 };
@@ -26,6 +26,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let passwords = Passwords {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         entropy: deps.entropy.clone(),
+        hasher: deps.hasher,
     };
     let routes = router().with_state(Arc::new(passwords));
     Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
@@ -40,6 +41,7 @@ pub fn router() -> OpenApiRouter<Arc<Passwords>> {
 pub struct Passwords {
     store: Store,
     entropy: Entropy,
+    hasher: Hasher,
 }
 
 /// Changes the caller's password and ends every other session. Wrong guesses at the
@@ -56,7 +58,7 @@ async fn change(
     key: Option<IdempotencyKey>,
     Json(request): Json<PasswordRequest>,
 ) -> Result<Response, Problem> {
-    let Passwords { store, entropy } = &*passwords;
+    let Passwords { store, entropy, hasher } = &*passwords;
     let (player, subject) = (caller.player(), caller.subject_before_password_change());
     let ctx = command::context(&meta, entropy);
     let once = once(key, player, &ctx);
@@ -69,12 +71,12 @@ async fn change(
     if let Some(receipt) = repeated {
         // The old password is no longer the present one, but the new one is: whoever
         // repeats the request shows that they know it.
-        verify(request.new_password, &login, "/new_password").await?;
+        verify(*hasher, request.new_password, &login, "/new_password").await?;
         guess.was_right().await;
         return command::answered(receipt);
     }
-    verify(request.current_password, &login, "/current_password").await?;
-    let hash = hash_password(request.new_password, entropy).await.map_err(Problem::internal)?;
+    verify(*hasher, request.current_password, &login, "/current_password").await?;
+    let hash = hasher.hash(request.new_password, entropy).await.map_err(Problem::internal)?;
     let changed = store.execute(subject, once, |state| {
         let hash = PasswordHash(hash.clone());
         let others = state.sessions.live(ctx.now).saturating_sub(1);
@@ -92,12 +94,13 @@ async fn change(
 }
 
 async fn verify(
+    hasher: Hasher,
     password: contract::Secret,
     login: &Login,
     field: &'static str,
 ) -> Result<(), Problem> {
     let hash = Some(login.password_hash.clone());
-    match verify_password(password, hash).await.map_err(Problem::internal)? {
+    match hasher.verify(password, hash).await.map_err(Problem::internal)? {
         Verdict::Right { .. } => Ok(()),
         Verdict::Wrong => Err(wrong_password(field)),
     }

@@ -14,7 +14,7 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem,
-    auth::{JwtKeys, Verdict, hash_password, session_answer, verify_password},
+    auth::{Hasher, JwtKeys, Verdict, session_answer},
     command,
     http::{IdempotencyKey, Json, Meta, app, deprecated, rendered_answer},
     secrets::Rotating,
@@ -34,6 +34,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         keys: deps.jwt_keys()?,
         entropy: deps.entropy.clone(),
+        hasher: deps.hasher,
         policy: Policy {
             unlimited_invite_code: deps.env.get("UNLIMITED_INVITE_CODE").map(str::to_owned),
             minimum_age_years: deps.env.require("MINIMUM_AGE_YEARS")?.parse()?,
@@ -55,6 +56,7 @@ pub struct Signup {
     store: Store,
     keys: Rotating<JwtKeys>,
     entropy: Entropy,
+    hasher: Hasher,
     policy: Policy,
 }
 
@@ -108,7 +110,9 @@ impl Signup {
         // Before the costly part; `decide` and the commit ask again.
         let invite = self.invite(&command.invite_code).await?;
         command.admit(&self.policy, invite.as_ref(), &ctx)?;
-        let hash = hash_password(request.password.clone(), &self.entropy)
+        let hash = self
+            .hasher
+            .hash(request.password.clone(), &self.entropy)
             .await
             .map_err(Problem::internal)?;
         let receipt = self
@@ -149,7 +153,7 @@ impl Signup {
                 && *nickname == command.nickname
         });
         let hash = login.map(|login| login.password_hash);
-        match verify_password(password, hash).await.map_err(Problem::internal)? {
+        match self.hasher.verify(password, hash).await.map_err(Problem::internal)? {
             Verdict::Right { .. } => Ok(()),
             Verdict::Wrong => Err(store::Error::KeyReused.into()),
         }

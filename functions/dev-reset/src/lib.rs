@@ -14,7 +14,7 @@ use contract::{
 use domain::{Ctx, Once, PasswordHash, PlayerId, SessionId, command::reset};
 use runtime::{
     Deps, Entropy, Function, Problem,
-    auth::hash_password,
+    auth::Hasher,
     command,
     http::{Caller, IdempotencyKey, Meta, Role, guarded, signed_in_app},
 };
@@ -34,6 +34,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let resets = Resets {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         entropy: deps.entropy.clone(),
+        hasher: deps.hasher,
         accounts: if development { serde_json::from_str(ACCOUNTS)? } else { Vec::new() },
     };
     let routes = router().with_state(Arc::new(resets));
@@ -49,6 +50,7 @@ pub fn router() -> OpenApiRouter<Arc<Resets>> {
 pub struct Resets {
     store: Store,
     entropy: Entropy,
+    hasher: Hasher,
     /// None outside of development: there is nobody to reset.
     accounts: Vec<SeedAccount>,
 }
@@ -74,14 +76,14 @@ async fn reset_account(
     key: Option<IdempotencyKey>,
     Path(site_id): Path<String>,
 ) -> Result<Response, Problem> {
-    let Resets { store, entropy, accounts } = &*resets;
+    let Resets { store, entropy, hasher, accounts } = &*resets;
     // Of the caller only the token was looked at so far.
     store.player(caller.subject()).await?;
     let unknown = || Problem::new(Code::PlayerNotFound);
     let account = accounts.iter().find(|account| account.site_id == site_id).ok_or_else(unknown)?;
     let login = store.login(&account.site_id).await?.ok_or_else(unknown)?;
     let player = login.player.id;
-    let hash = hash_password(account.password.clone(), entropy).await.map_err(Problem::internal)?;
+    let hash = hasher.hash(account.password.clone(), entropy).await.map_err(Problem::internal)?;
     let ctx = command::context(&meta, entropy);
     let once = once(key, player, caller.player(), &ctx);
     let receipt = store

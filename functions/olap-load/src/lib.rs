@@ -9,18 +9,14 @@ mod load;
 mod reject;
 
 use aws_lambda_events::{kinesis::KinesisEvent, streams::KinesisEventResponse};
-use runtime::{
-    Deps, Function,
-    clickhouse::{ClickHouse, Config},
-    secrets::Credentials,
-};
+use runtime::{Deps, Function, clickhouse::ClickHouse, secrets::Credentials};
 
 /// Builds the function.
 ///
 /// # Errors
 /// `CLICKHOUSE_URL`, `CLICKHOUSE_DATABASE` or `CLICKHOUSE_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let server = ClickHouse::new(&Config::from_env(&deps.env)?);
+    let server = ClickHouse::of(&deps)?;
     let credentials = deps.secret("CLICKHOUSE_SECRET", Credentials::from_json)?;
     Ok(Function::trigger(move |event: KinesisEvent, _context| {
         let (server, credentials) = (server.clone(), credentials.clone());

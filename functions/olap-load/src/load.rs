@@ -17,8 +17,14 @@
 //!   was interrupted, by us or by whoever loaded these events before; it is
 //!   fed now. Nothing is acknowledged before.
 //!
-//! Two invocations at once with the same batch find the same events absent,
-//! hence insert under the same token: one of the two does nothing.
+//! An insert may take effect when its invocation is long gone and the batch has
+//! come again, cut otherwise. Its deduplication token is therefore not of its rows
+//! but of its **place**: the first event that is absent. A stream is delivered in
+//! order, from no later than what was last acknowledged, so whoever looks finds
+//! everything before some event and nothing from there on; and that event only
+//! ever comes with a block that begins with it. All such blocks, of whatever
+//! length, bear one token: one of them is written, the others do nothing, and what
+//! they had more is absent at the next look.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -31,9 +37,8 @@ use uuid::Uuid;
 
 use crate::decode::{Event, Key, hex};
 
-/// Inserts that may follow an insert that left something absent. One suffices
-/// unless the server was killed between taking note of a token and keeping the
-/// rows; the next attempt's token is another.
+/// Inserts at one place. One suffices unless the server was killed between taking
+/// note of a token and keeping the rows; the next attempt's token is another.
 pub const ATTEMPTS: u8 = 3;
 
 /// Keys per look-up: with the longest names 150 KB, within the 256 KiB that
@@ -93,16 +98,18 @@ pub async fn events(server: &ClickHouse, events: Vec<Event>) -> Result<Loaded, E
 async fn load_month(server: &ClickHouse, events: &[Event]) -> Result<usize, Error> {
     let mut found = look_up(server, events).await?;
     let already = found.len();
-    for attempt in 0..ATTEMPTS {
+    let mut attempt = 0;
+    loop {
         let absent: Vec<_> = events.iter().filter(|e| !found.contains_key(&e.key())).collect();
-        if absent.is_empty() {
-            break;
+        let Some(first) = absent.first() else { break };
+        if attempt == ATTEMPTS {
+            return Err(Error::Incomplete { expected: events.len(), found: found.len() });
         }
         insert(server, &absent, attempt).await?;
         found = look_up(server, events).await?;
-    }
-    if found.len() != events.len() {
-        return Err(Error::Incomplete { expected: events.len(), found: found.len() });
+        // A block at this place was written, if not this one: what is absent now
+        // begins at another.
+        attempt = if found.contains_key(&first.key()) { 0 } else { attempt + 1 };
     }
     for load in interrupted(server, found.into_values().collect()).await? {
         feed(server, &load).await?;
@@ -176,7 +183,7 @@ struct EventRow {
 }
 
 async fn insert(server: &ClickHouse, events: &[&Event], attempt: u8) -> Result<(), Error> {
-    let token = Load::of(events, attempt).token;
+    let load_token = Load::of(events, attempt).token;
     let rows: Vec<_> = events
         .iter()
         .map(|event| EventRow {
@@ -188,10 +195,18 @@ async fn insert(server: &ClickHouse, events: &[&Event], attempt: u8) -> Result<(
             idempotency_key: event.idempotency_key.clone(),
             version: event.version,
             payload: event.payload.clone(),
-            load_token: token.clone(),
+            load_token: load_token.clone(),
         })
         .collect();
-    Ok(server.insert("events_log", &rows, &token).await?)
+    Ok(server.insert("events_log", &rows, &place(events, attempt)).await?)
+}
+
+/// The same for all blocks that begin with the same event. By the whole sorting
+/// key, as it is looked up: an impostor with another's number takes nobody's place.
+fn place(events: &[&Event], attempt: u8) -> String {
+    events.first().map_or_else(String::new, |Event { event_type, ts, user_id, seq, .. }| {
+        format!("{event_type}:{ts}:{user_id}:{seq}:{attempt}")
+    })
 }
 
 /// A set of rows that one insert wrote.
@@ -333,6 +348,15 @@ mod tests {
         assert_eq!(load, Load::of(&[&a, &b], 0));
         assert_ne!(load, Load::of(&[&a, &b], 1));
         assert_ne!(load, Load::of(&[&a], 0));
+    }
+
+    #[test]
+    fn blocks_that_begin_alike_have_one_place_and_loads_of_their_own() {
+        let (a, b, c) = (event(1, 1), event(1, 2), event(1, 3));
+        assert_eq!(place(&[&a, &b, &c], 0), place(&[&a, &b], 0));
+        assert_ne!(place(&[&a, &b], 0), place(&[&b], 0));
+        assert_ne!(place(&[&a, &b], 0), place(&[&a, &b], 1));
+        assert_ne!(Load::of(&[&a, &b, &c], 0), Load::of(&[&a, &b], 0));
     }
 
     #[test]

@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use clickhouse::Row;
 use runtime::clickhouse::ClickHouse;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::{
-    decode::{Rejected, hex},
+    decode::Rejected,
     load::{ATTEMPTS, Error},
 };
 
@@ -24,30 +23,31 @@ struct Known {
 /// # Errors
 /// Some may have been written; calling again writes only the others.
 pub async fn set_aside(server: &ClickHouse, records: &[Rejected]) -> Result<(), Error> {
-    for attempt in 0..ATTEMPTS {
+    // As in `load`: blocks that begin with the same record have one token.
+    let (mut attempt, mut tried) = (0, None);
+    loop {
         let known = known(server, records).await?;
-        let new: Vec<_> = records
-            .iter()
-            .filter(|r| {
-                !known.contains(&(r.shard_id.clone(), r.sequence_number.clone(), r.digest.clone()))
-            })
-            .cloned()
-            .collect();
-        if new.is_empty() {
-            return Ok(());
+        let new: Vec<_> =
+            records.iter().filter(|record| !known.contains(&key(record))).cloned().collect();
+        let Some(first) = new.first() else { return Ok(()) };
+        attempt = if tried.as_ref() == Some(&key(first)) { attempt + 1 } else { 0 };
+        if attempt == ATTEMPTS {
+            let expected = records.len();
+            return Err(Error::Incomplete { expected, found: expected - new.len() });
         }
-        server.insert("events_rejected", &new, &token(&new, attempt)).await?;
-    }
-    match known(server, records).await?.len() {
-        n if n == records.len() => Ok(()),
-        found => Err(Error::Incomplete { expected: records.len(), found }),
+        server.insert("events_rejected", &new, &place(first, attempt)).await?;
+        tried = Some(key(first));
     }
 }
 
-async fn known(
-    server: &ClickHouse,
-    records: &[Rejected],
-) -> Result<HashSet<(String, String, String)>, Error> {
+/// Shard, sequence number and digest.
+type Key = (String, String, String);
+
+fn key(record: &Rejected) -> Key {
+    (record.shard_id.clone(), record.sequence_number.clone(), record.digest.clone())
+}
+
+async fn known(server: &ClickHouse, records: &[Rejected]) -> Result<HashSet<Key>, Error> {
     // Digests are hexadecimal and need no escaping, which is why they are what
     // is asked for.
     let digests: Vec<_> = records.iter().map(|record| format!("'{}'", record.digest)).collect();
@@ -60,14 +60,7 @@ async fn known(
     Ok(known.into_iter().map(|k| (k.shard_id, k.sequence_number, k.digest)).collect())
 }
 
-fn token(records: &[Rejected], attempt: u8) -> String {
-    let mut hash = Sha256::new();
-    hash.update([attempt]);
-    for record in records {
-        for part in [&record.shard_id, &record.sequence_number, &record.digest] {
-            hash.update(part);
-            hash.update([0]);
-        }
-    }
-    hex(&hash.finalize())
+fn place(first: &Rejected, attempt: u8) -> String {
+    let (shard_id, sequence_number, digest) = key(first);
+    format!("{shard_id}:{sequence_number}:{digest}:{attempt}")
 }

@@ -3,6 +3,14 @@
 //! The queue delivers a player's messages in order and at least once. A frame
 //! goes to every socket of its player that was greeted before it; a socket that
 //! is gone (410) is forgotten, and only that one.
+//!
+//! Every frame is delivered, or its client asks for it: no socket gets a frame after
+//! one that was given up, because its client would believe that it had seen
+//! everything up to the later one. So it is never a message that is given up, but
+//! the sockets it could not be posted to: they are closed and forgotten, their
+//! clients come back, and `sync` from the last entry they have seen whole. The queue
+//! itself drops a message only when every socket of its time is closed
+//! (`template.yaml` has the numbers).
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,11 +20,11 @@ use contract::{
     realtime::{ConnectionData, ConnectionFrame},
 };
 use domain::PlayerId;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use jiff::Timestamp;
 use runtime::{
     Clock, Deps, Function,
-    push::{Body, Delivery, Message, Sockets},
+    push::{Body, Delivery, Message, SocketError, Sockets},
 };
 use serde_json::Value;
 use store::{Connection, Store, Subject};
@@ -25,14 +33,22 @@ use store::{Connection, Store, Subject};
 /// come too early. It is tried again for a second or so.
 const EARLY_ATTEMPTS: u32 = 8;
 
+/// A message that has come this often is not tried again: what is in its way is given
+/// up. Receives are a visibility timeout of a minute apart, so a socket has four to
+/// recover, more than a deployment or a bad moment of API Gateway takes. Meanwhile its
+/// player's other sockets wait as well, so it is not more.
+const GIVE_UP_AFTER: u32 = 5;
+
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `SOCKET_ENDPOINT` is not set.
+/// `TABLE_NAME`, `SOCKET_ENDPOINT` or `DEAD_LETTER_QUEUE_URL` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let push = Push {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         sockets: Sockets::new(&deps)?,
+        sqs: aws_sdk_sqs::Client::new(deps.aws()),
+        dead_letters: deps.env.require("DEAD_LETTER_QUEUE_URL")?.to_owned(),
         clock: deps.clock,
     };
     Ok(Function::trigger(move |event: SqsEvent, _context| {
@@ -45,6 +61,9 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 struct Push {
     store: Store,
     sockets: Sockets,
+    sqs: aws_sdk_sqs::Client,
+    /// Address of the queue for what nobody can read.
+    dead_letters: String,
     clock: Clock,
 }
 
@@ -53,9 +72,11 @@ enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]
-    Post(#[from] runtime::push::PostError),
+    Post(#[from] SocketError),
     #[error("not a push message")]
     Unreadable(#[from] serde_json::Error),
+    #[error("the dead-letter queue does not answer")]
+    DeadLetters(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Push {
@@ -65,13 +86,13 @@ impl Push {
         let mut answer = SqsBatchResponse::default();
         let mut stopped = BTreeSet::new();
         for record in records {
-            let id = record.message_id.unwrap_or_default();
+            let id = record.message_id.clone().unwrap_or_default();
             let group = record.attributes.get("MessageGroupId").cloned();
             if stopped.contains(&group) {
                 answer.add_failure(id);
                 continue;
             }
-            if let Err(error) = self.deliver(record.body.as_deref().unwrap_or_default()).await {
+            if let Err(error) = self.deliver(&record).await {
                 tracing::error!(message_id = id, ?group, %error, "a push message comes back");
                 stopped.insert(group);
                 answer.add_failure(id);
@@ -80,22 +101,86 @@ impl Push {
         answer
     }
 
-    async fn deliver(&self, body: &str) -> Result<(), Error> {
-        let Message { player, body } = serde_json::from_str(body)?;
+    async fn deliver(&self, record: &SqsMessage) -> Result<(), Error> {
+        let last = received(record) >= GIVE_UP_AFTER;
+        let Message { player, body } = match serde_json::from_str(text(record)) {
+            Ok(message) => message,
+            // A newer version of this function may be able to read it.
+            Err(error) if last => return self.set_aside(record, &error.into()).await,
+            Err(error) => return Err(error.into()),
+        };
         let connections = self.store.connections(player).await?;
         match body {
             Body::Frames(frames) => {
-                let sending =
-                    connections.iter().map(|connection| self.send(player, connection, &frames));
-                try_join_all(sending).await?;
+                // Each to its end, whatever becomes of the others.
+                let settling = connections.iter().map(async |connection| {
+                    let posted = self.send(connection, &frames).await;
+                    self.settle(player, connection, posted.map_err(Error::from), last).await
+                });
+                join_all(settling).await.into_iter().collect()
             }
             Body::Greet { connection_id } => {
                 let known = |connection: &&Connection| connection.connection_id == connection_id;
-                if let Some(connection) = connections.iter().find(known) {
-                    self.greet(player, connection).await?;
-                }
+                let Some(connection) = connections.iter().find(known) else { return Ok(()) };
+                let posted = self.greet(player, connection).await;
+                self.settle(player, connection, posted, last).await
             }
         }
+    }
+
+    /// What is left to do after posting to a socket. At the last try, nothing is in
+    /// the message's way but the table.
+    async fn settle(
+        &self,
+        player: PlayerId,
+        connection: &Connection,
+        posted: Result<Delivery, Error>,
+        last: bool,
+    ) -> Result<(), Error> {
+        match posted {
+            Ok(Delivery::Sent) => Ok(()),
+            Ok(Delivery::Gone) => Ok(self.store.forget(player, &connection.connection_id).await?),
+            Err(error @ Error::Post(_)) if last => self.give_up(player, connection, &error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Closes a socket, if that can be done, and forgets it in any case.
+    ///
+    /// Closed first: if this ends between the two, the next try finds it gone. The
+    /// other way round it would stay open, and silent.
+    async fn give_up(
+        &self,
+        player: PlayerId,
+        connection: &Connection,
+        cause: &Error,
+    ) -> Result<(), Error> {
+        let Connection { connection_id, .. } = connection;
+        let closed = self.sockets.close(connection_id).await.is_ok();
+        tracing::warn!(%player, connection_id, closed, %cause, "gave a socket up");
+        Ok(self.store.forget(player, connection_id).await?)
+    }
+
+    /// Puts a message that nobody can read into the dead-letter queue. It may have
+    /// held frames, so its player's sockets are given up first.
+    async fn set_aside(&self, record: &SqsMessage, cause: &Error) -> Result<(), Error> {
+        let group = record.attributes.get("MessageGroupId").map_or("", String::as_str);
+        let id = record.message_id.as_deref().unwrap_or_default();
+        if let Ok(player) = group.parse() {
+            for connection in self.store.connections(player).await? {
+                self.give_up(player, &connection, cause).await?;
+            }
+        }
+        tracing::error!(message_id = id, group, %cause, "set a message aside");
+        self.sqs
+            .send_message()
+            .queue_url(&self.dead_letters)
+            .message_body(text(record))
+            .message_group_id(group)
+            .message_deduplication_id(id)
+            .send()
+            .await
+            .map_err(|error| Error::DeadLetters(Box::new(error)))?;
         Ok(())
     }
 
@@ -103,23 +188,21 @@ impl Push {
     /// was not greeted yet gets nothing: its `initial_state` will hold it all.
     async fn send(
         &self,
-        player: PlayerId,
         connection: &Connection,
         frames: &[Value],
-    ) -> Result<(), Error> {
-        let Some(greeted) = connection.greeted_seq else { return Ok(()) };
+    ) -> Result<Delivery, SocketError> {
+        let Some(greeted) = connection.greeted_seq else { return Ok(Delivery::Sent) };
         for frame in frames.iter().filter(|frame| frame["seq"].as_u64() > Some(greeted)) {
             if self.sockets.post(&connection.connection_id, frame).await? == Delivery::Gone {
-                self.store.forget(player, &connection.connection_id).await?;
-                break;
+                return Ok(Delivery::Gone);
             }
         }
-        Ok(())
+        Ok(Delivery::Sent)
     }
 
     /// `sync_connected`, then `initial_state`. The socket gets the frames of every
     /// entry after that state: they are behind this message in the queue.
-    async fn greet(&self, player: PlayerId, connection: &Connection) -> Result<(), Error> {
+    async fn greet(&self, player: PlayerId, connection: &Connection) -> Result<Delivery, Error> {
         let state = self.store.player(Subject::system(player)).await?;
         let now = self.clock.now();
         let connected =
@@ -136,16 +219,17 @@ impl Push {
             || self.sockets.post(&connection.connection_id, &frame(initial, now)).await?
                 == Delivery::Gone
         {
-            return Ok(self.store.forget(player, &connection.connection_id).await?);
+            return Ok(Delivery::Gone);
         }
-        Ok(self.store.greeted(player, &connection.connection_id, state.version).await?)
+        self.store.greeted(player, &connection.connection_id, state.version).await?;
+        Ok(Delivery::Sent)
     }
 
     async fn post_early(
         &self,
         connection: &Connection,
         frame: &ConnectionFrame,
-    ) -> Result<Delivery, Error> {
+    ) -> Result<Delivery, SocketError> {
         let mut pause = Duration::from_millis(5);
         for _ in 1..EARLY_ATTEMPTS {
             if self.sockets.post(&connection.connection_id, frame).await? == Delivery::Sent {
@@ -154,8 +238,18 @@ impl Push {
             wait(pause).await;
             pause *= 2;
         }
-        Ok(self.sockets.post(&connection.connection_id, frame).await?)
+        self.sockets.post(&connection.connection_id, frame).await
     }
+}
+
+/// How often the message has come, this time included.
+fn received(record: &SqsMessage) -> u32 {
+    let count = record.attributes.get("ApproximateReceiveCount");
+    count.and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+fn text(record: &SqsMessage) -> &str {
+    record.body.as_deref().unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the pause between two looks at a condition")]

@@ -56,6 +56,10 @@ impl Desk {
     ) -> Result<Value, runtime::Error> {
         let connection_id = event.request_context.connection_id.unwrap_or_default();
         let Some(player) = self.store.owner(&connection_id).await? else {
+            // Forgotten, and still open: it hears nothing any more. Its client is to
+            // find out, and to come back.
+            let closed = self.sockets.close(&connection_id).await.is_ok();
+            tracing::info!(connection_id, closed, "a socket that nobody knows");
             return Ok(json!({ "statusCode": 410 }));
         };
         let line = Line { desk: self, player, connection_id };

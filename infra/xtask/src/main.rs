@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         Command::Bench(passed) => program(&root, &["--release"], "bench", &passed),
         Command::Cold(passed) => program(&root, &["--quiet"], "cold", &passed),
         Command::Cost(passed) => program(&root, &["--quiet"], "cost", &passed),
-        Command::Sim(passed) => program(&root, &["--quiet"], "sim", &passed),
+        Command::Sim(passed) => program(&root, &["--profile", "search"], "sim", &passed),
         Command::RunNow(args) => run_now::run_now(&args).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {

@@ -8,7 +8,7 @@ use domain::{
     command::sign_up::{self, Policy, SignUp},
 };
 use jiff::civil::Date;
-use runtime::{Clock, Entropy, auth::hash_password, command::once_by_nature};
+use runtime::{Clock, Entropy, auth::Hasher, command::once_by_nature};
 use serde::Deserialize;
 use store::{Decision, Store};
 
@@ -87,7 +87,7 @@ async fn seed(
         must_change_password,
     };
     let policy = Policy { unlimited_invite_code: Some("seed".to_owned()), minimum_age_years: 19 };
-    let hash = hash_password(Secret::from(account.password.as_str()), entropy).await?;
+    let hash = Hasher::default().hash(Secret::from(account.password.as_str()), entropy).await?;
     let once = once_by_nature(format!("seed:{}", account.site_id));
     store
         .create(PlayerId::mint(&ctx), once, || {

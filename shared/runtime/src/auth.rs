@@ -9,5 +9,5 @@ mod session;
 pub use guesses::{Guess, PerAddress};
 pub use jwt::{ACCESS_TOKEN_SECONDS, Issued, JwtKeys, KeyError, TokenError};
 pub use opaque::{Opaque, fingerprint};
-pub use password::{HashError, Verdict, hash_password, verify_password};
+pub use password::{HashError, Hasher, Verdict};
 pub use session::{RefreshToken, session_answer, tokens};

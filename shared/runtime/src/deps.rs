@@ -10,7 +10,8 @@ use aws_config::SdkConfig;
 use jiff::Timestamp;
 
 use crate::{
-    aws,
+    auth::Hasher,
+    aws, clickhouse,
     secrets::{SecretError, Secrets},
 };
 
@@ -135,14 +136,18 @@ pub struct Deps {
     pub env: Env,
     pub clock: Clock,
     pub entropy: Entropy,
+    pub hasher: Hasher,
     pub(crate) aws: Arc<OnceLock<SdkConfig>>,
+    pub(crate) clickhouse: Option<Arc<dyn clickhouse::Port>>,
     pub(crate) secrets: Arc<Secrets>,
 }
 
 impl Deps {
     #[must_use]
     pub fn new(env: Env, clock: Clock, entropy: Entropy) -> Self {
-        Self { env, clock, entropy, aws: Arc::default(), secrets: Arc::default() }
+        let (aws, secrets) = (Arc::default(), Arc::default());
+        let hasher = Hasher::default();
+        Self { env, clock, entropy, hasher, aws, clickhouse: None, secrets }
     }
 
     /// What a deployed function gets from its process.
@@ -155,6 +160,18 @@ impl Deps {
     #[must_use]
     pub fn with_aws(self, config: SdkConfig) -> Self {
         Self { aws: Arc::new(config.into()), ..self }
+    }
+
+    /// The same with passwords hashed at another cost: for tests only.
+    #[must_use]
+    pub fn with_hasher(self, hasher: Hasher) -> Self {
+        Self { hasher, ..self }
+    }
+
+    /// The same with this in the place of a ClickHouse server.
+    #[must_use]
+    pub fn with_clickhouse(self, port: Arc<dyn clickhouse::Port>) -> Self {
+        Self { clickhouse: Some(port), ..self }
     }
 
     /// Region, credentials and HTTP client of every AWS client. Made when first

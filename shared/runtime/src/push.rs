@@ -1,8 +1,15 @@
 //! The way to a player's sockets: a queue in order per player, then API
 //! Gateway's `@connections`.
 
+use std::time::Duration;
+
 use aws_sdk_apigatewaymanagement::{
-    error::SdkError, operation::post_to_connection::PostToConnectionError, primitives::Blob,
+    config::timeout::TimeoutConfig,
+    error::SdkError,
+    operation::{
+        delete_connection::DeleteConnectionError, post_to_connection::PostToConnectionError,
+    },
+    primitives::Blob,
 };
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use domain::{Frame, PlayerId};
@@ -13,6 +20,10 @@ use crate::{Deps, in_turns};
 
 /// Messages of one `SendMessageBatch`.
 const BATCH: usize = 10;
+
+/// For a call of `@connections` with its retries. Whoever posts in vain still has to
+/// close the socket, well within a function's ten seconds.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A message of the push queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,10 +154,10 @@ pub enum Delivery {
     Gone,
 }
 
-/// A frame was neither delivered nor is its socket known to be gone.
+/// A socket could not be reached, nor is it known to be gone.
 #[derive(Debug, thiserror::Error)]
 #[error("@connections does not answer")]
-pub struct PostError(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub struct SocketError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl Sockets {
     /// The sockets behind `SOCKET_ENDPOINT`.
@@ -156,6 +167,7 @@ impl Sockets {
     pub fn new(deps: &Deps) -> Result<Self, crate::MissingVariable> {
         let config = aws_sdk_apigatewaymanagement::config::Builder::from(deps.aws())
             .endpoint_url(deps.env.require("SOCKET_ENDPOINT")?)
+            .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build())
             .build();
         Ok(Self { client: aws_sdk_apigatewaymanagement::Client::from_conf(config) })
     }
@@ -171,7 +183,7 @@ impl Sockets {
         &self,
         connection_id: &str,
         frame: &impl Serialize,
-    ) -> Result<Delivery, PostError> {
+    ) -> Result<Delivery, SocketError> {
         let data = serde_json::to_vec(frame).expect("frames serialize");
         let answer = self
             .client
@@ -187,7 +199,23 @@ impl Sockets {
             {
                 Ok(Delivery::Gone)
             }
-            Err(error) => Err(PostError(Box::new(error))),
+            Err(error) => Err(SocketError(Box::new(error))),
+        }
+    }
+
+    /// Closes a socket; one that is gone is closed.
+    ///
+    /// # Errors
+    /// Nobody knows whether it is closed.
+    pub async fn close(&self, connection_id: &str) -> Result<(), SocketError> {
+        match self.client.delete_connection().connection_id(connection_id).send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(service))
+                if matches!(service.err(), DeleteConnectionError::GoneException(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(SocketError(Box::new(error))),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
-    error::{Result, held},
+    error::{Result, if_condition_held},
     execute::backoff,
     item,
     keys::{self, Address},
@@ -122,7 +122,7 @@ impl Store {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        held(answer)
+        Ok(if_condition_held(answer)?.is_some())
     }
 }
 

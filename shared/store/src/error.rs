@@ -61,24 +61,24 @@ where
     E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    held(answer).map(drop)
+    if_condition_held(answer).map(drop)
 }
 
-/// Whether the condition of a write held, and so it was done.
-pub fn held<T, E, R>(
+/// The answer to a write whose condition held; `None` when it did not.
+pub fn if_condition_held<T, E, R>(
     answer: std::result::Result<T, aws_sdk_dynamodb::error::SdkError<E, R>>,
-) -> Result<bool>
+) -> Result<Option<T>>
 where
     E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     match answer {
-        Ok(_) => Ok(true),
+        Ok(answer) => Ok(Some(answer)),
         Err(error)
             if error.as_service_error().and_then(|error| error.code())
                 == Some("ConditionalCheckFailedException") =>
         {
-            Ok(false)
+            Ok(None)
         }
         Err(error) => Err(classify(error)),
     }

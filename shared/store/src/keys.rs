@@ -13,7 +13,7 @@
 //! | an invite code | `INVITE#code/INVITE` | `GetItem`; used within the commit |
 //! | a player's sockets | `PLAYER#id/CONNECTION#…` | `Query` |
 //! | whose socket is this | `SOCKET#connection/SOCKET` | `GetItem` |
-//! | a socket ticket, used once | `TICKET#ticket/TICKET` | `PutItem`, `DeleteItem` |
+//! | a socket ticket, used once | `TICKET#ticket/TICKET` | `PutItem`, `UpdateItem` |
 //! | all players, for scheduled work | `ROSTER#shard/…` | `Query` |
 //!
 //! The descending query depends on the order of a player's sort keys:

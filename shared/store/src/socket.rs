@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Store,
-    error::{Result, classify, done_or_needless},
+    error::{Result, classify, done_or_needless, if_condition_held},
     item::{self, Item, Owner},
     keys,
 };
@@ -50,24 +50,31 @@ impl Store {
         self.put_item(item::encode(keys::ticket(ticket_id), "ticket", ticket)?).await
     }
 
-    /// Uses a ticket up: of any number of takers at once, one gets it.
+    /// Uses a ticket up: of any number of takers at once, one gets it at most; none,
+    /// when the answer to the one is lost.
+    ///
+    /// The item stays, marked, until it expires: a put that takes effect only now
+    /// would otherwise make the ticket good again.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
     pub async fn take_ticket(&self, ticket_id: &str, now: Timestamp) -> Result<Option<Ticket>> {
         let answer = self
             .client
-            .delete_item()
+            .update_item()
             .table_name(&*self.table)
             .set_key(Some(keys::ticket(ticket_id).key()))
-            .return_values(ReturnValue::AllOld)
+            .update_expression("SET used_at = :now")
+            .condition_expression(
+                "attribute_exists(pk) AND attribute_not_exists(used_at) AND expires_at > :now",
+            )
+            .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()))
+            .return_values(ReturnValue::AllNew)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
-            .await
-            .map_err(classify)?;
-        let Some(found) = answer.attributes else { return Ok(None) };
-        let ticket: Ticket = item::decode(found)?;
-        Ok((ticket.expires_at > now.as_second()).then_some(ticket))
+            .await;
+        let taken = if_condition_held(answer)?.and_then(|answer| answer.attributes);
+        taken.map(item::decode).transpose()
     }
 
     /// Remembers an open socket: first whose it is, then that the player has it,

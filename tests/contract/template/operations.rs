@@ -60,6 +60,24 @@ fn what_a_trigger_cannot_deliver_is_reported_and_kept() {
     }
 }
 
+/// API Gateway closes a socket two hours after it was opened.
+const SOCKET_LIFE: Duration = Duration::from_hours(2);
+
+#[test]
+fn no_push_message_is_dropped_by_its_queue_while_a_socket_of_its_time_is_open() {
+    for (stage, spec) in stages::specs() {
+        let queue = spec.queues.iter().find(|queue| queue.logical_id == "PushQueue");
+        let queue = queue.expect("the push queue");
+        let policy: serde_json::Value =
+            serde_json::from_str(&queue.attributes["RedrivePolicy"]).expect("JSON");
+        let receives = policy["maxReceiveCount"].to_string().trim_matches('"').parse::<u32>();
+        let tried = receives.expect("a number") * seconds(&spec, &queue.name, "VisibilityTimeout");
+        assert!(tried > SOCKET_LIFE, "{stage}: given up after {tried:?}");
+        // What is given up is reported; what expires is not.
+        assert!(seconds(&spec, &queue.name, "MessageRetentionPeriod") > tried, "{stage}");
+    }
+}
+
 #[test]
 fn every_queue_is_emptied_by_a_function_or_watched_by_an_alarm() {
     let template = template();

@@ -67,8 +67,10 @@ pub struct Clients {
     /// New commands still to come.
     pub left: usize,
     signups: usize,
-    /// Tickets that were given out: player and ticket.
+    /// Tickets that were given out and not tried yet: player and ticket.
     pub tickets: Vec<(String, String)>,
+    /// Those that were tried: whatever came of it, one does not open a second socket.
+    tried: Vec<(String, String)>,
 }
 
 impl Clients {
@@ -81,6 +83,7 @@ impl Clients {
             left: commands,
             signups: 0,
             tickets: Vec::new(),
+            tried: Vec::new(),
         }
     }
 
@@ -102,10 +105,8 @@ impl Clients {
             .collect();
         if !keyed.is_empty() && self.rng.chance(poison) {
             let from = *self.rng.pick(&keyed);
-            // Passwords cost a hundred times what anything else does.
-            if self.commands[from].operation != "signup" || self.rng.chance(100) {
-                return Some(self.again(from));
-            }
+            let otherwise = self.rng.chance(400);
+            return Some(self.again(from, otherwise));
         }
         if self.players.len() < players && self.signups < players + 2 {
             return Some(self.sign_up());
@@ -203,10 +204,10 @@ impl Clients {
     }
 
     /// An earlier request, as it was or with another body.
-    fn again(&mut self, from: usize) -> Command {
+    fn again(&mut self, from: usize, otherwise: bool) -> Command {
         let mut command = self.commands[from].clone();
         (command.settled, command.in_flight, command.attempts) = (false, 0, 0);
-        if self.rng.chance(400) {
+        if otherwise {
             let more = self.rng.range(1, 9);
             match command.operation {
                 "spin" => command.body = json!({ "bet": 10 + more }),
@@ -243,6 +244,11 @@ impl Run {
     /// Lets a client do the next thing.
     pub fn start_client(&mut self) {
         if let Some((player, ticket)) = self.clients.tickets.pop() {
+            self.clients.tried.push((player.clone(), ticket.clone()));
+            return self.connect(&player, &ticket);
+        }
+        if !self.clients.tried.is_empty() && self.clients.rng.chance(30) {
+            let (player, ticket) = self.clients.rng.pick(&self.clients.tried).clone();
             return self.connect(&player, &ticket);
         }
         let unsettled = self.clients.unsettled();
@@ -267,6 +273,21 @@ impl Run {
         if self.clients.rng.chance(100) {
             self.send(at);
         }
+        // Keys without a player are everybody's: two strangers may hit on the same.
+        let anonymous = self.clients.commands[at].player.is_none();
+        let keyed = self.clients.commands[at].key.is_some();
+        if keyed && self.clients.rng.chance(if anonymous { 250 } else { 30 }) {
+            let other = self.clients.again(at, true);
+            self.clients.commands.push(other);
+            self.send(at + 1);
+        }
+    }
+
+    /// Every ticket that was tried is tried once more.
+    pub fn try_tickets_again(&mut self) {
+        for (player, ticket) in self.clients.tried.clone() {
+            self.connect(&player, &ticket);
+        }
     }
 
     fn send(&mut self, at: usize) {
@@ -281,7 +302,11 @@ impl Run {
         let mut headers = BTreeMap::from([("host", "sim".to_owned())]);
         if let Some(player) = &command.player {
             let id: domain::PlayerId = player.parse().expect("an id");
-            let token = self.clients.keys.issue(id.uuid(), domain::Role::Standard, id.uuid(), now);
+            // The plant is about days, not about tokens.
+            let shift = jiff::SignedDuration::from_millis(world.planted_shift_ms(function));
+            let issued = now.saturating_add(shift).expect("of this century");
+            let token =
+                self.clients.keys.issue(id.uuid(), domain::Role::Standard, id.uuid(), issued);
             headers.insert("authorization", format!("Bearer {}", token.token.expose()));
         }
         if let Some(key) = &command.key {
@@ -350,8 +375,8 @@ impl Run {
         let mut event = functions::socket_event("$connect", "CONNECT", &socket, now);
         event["queryStringParameters"] = json!({ "ticket": ticket });
         event["multiValueQueryStringParameters"] = json!({ "ticket": [ticket] });
-        let player = player.to_owned();
-        world.note(Event::Opening { by, socket: socket.clone(), player });
+        let (player, ticket) = (player.to_owned(), ticket.to_owned());
+        world.note(Event::Opening { by, socket: socket.clone(), player, ticket });
         world.sockets.insert(socket.clone(), Socket { state: SocketState::Opening });
         drop(world);
         self.invoke(by, "socket-connect", event, Purpose::Connect { socket });

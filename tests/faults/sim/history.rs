@@ -72,6 +72,12 @@ pub enum Event {
         by: Invocation,
         data: String,
     },
+    /// A block got into a table of ClickHouse.
+    Stored {
+        by: Invocation,
+        table: &'static str,
+        rows: Vec<Value>,
+    },
     /// A message got into the push queue, or was known there already.
     Queued {
         by: Invocation,
@@ -92,6 +98,7 @@ pub enum Event {
         by: Invocation,
         socket: String,
         player: String,
+        ticket: String,
     },
     Opened {
         socket: String,
@@ -131,4 +138,8 @@ pub struct Evidence {
     pub items: Vec<Value>,
     /// What server seeds are derived from.
     pub master_key: [u8; 32],
+    /// Steps before the calm.
+    pub stormy_steps: usize,
+    /// All of its steps.
+    pub steps: usize,
 }

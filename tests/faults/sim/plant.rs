@@ -2,6 +2,8 @@
 //! they would be if the line that prevents the defect were missing. The product's
 //! own code stays as it is, so nobody can ship one.
 
+use std::ops::Range;
+
 use clap::ValueEnum;
 
 /// A deliberate defect.
@@ -54,11 +56,72 @@ pub enum Plant {
     AcknowledgeBeforePush,
     /// The claim pays a day's streak more than it counts.
     ClaimOverpays,
+    /// The balance is read from any replica.
+    EventualBalance,
     /// A view is stored though a newer one is there.
     DropViewCondition,
+    /// The loader acknowledges a batch whatever became of it.
+    AcknowledgeBeforeLoad,
+    /// Rows are inserted without a deduplication token.
+    NoInsertToken,
+    /// The token of an insert follows from all of its rows.
+    InsertTokenOfRows,
+    /// A load that comes to the views again is counted again.
+    FeedCountsAgain,
+    /// A view that failed counts as fed.
+    IgnoreFailedViews,
+    /// Nobody looks whether a ticket was used before.
+    TicketUsedTwice,
+    /// Taking a ticket deletes it: a put of it that comes late makes it good again.
+    TicketDeleted,
 }
 
 impl Plant {
+    /// What the auditor must say of it; anything else it says does not count.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::DropVersionCondition => "an entry is written once",
+            Self::DropOnceCondition | Self::TimeoutIsFailure => "one entry per key",
+            Self::TimeoutIsSuccess
+            | Self::TimeoutIsRefusal
+            | Self::SkipTailFold
+            | Self::ReplayDiffers
+            | Self::RequestHashNotCompared
+            | Self::SkipLookup
+            | Self::EventualBalance => "an answer is allowed by the model",
+            Self::CountTwiceOnRetry | Self::DropViewCondition => {
+                "projections = fold of the journal"
+            }
+            Self::LocalDay | Self::RepairCountsToday => "days are cut at UTC midnight",
+            Self::ReuseNonce | Self::LegsDoNotSum | Self::ClaimOverpays => {
+                "every entry follows from those before it"
+            }
+            Self::PublishBeforeCommit => "an event is an entry",
+            Self::AcknowledgeBeforePublish
+            | Self::FailurePastUnpublished
+            | Self::IgnorePartialFailure => "every entry is published, in order",
+            Self::StateBesideEntry => "state = fold of the journal",
+            Self::EventualRead => "nothing is decided on stale reads",
+            Self::FrameToAnother => "a frame is an entry's, and its player's",
+            Self::AcknowledgeBeforePush => "a frame is pushed to an open socket",
+            Self::AcknowledgeBeforeLoad | Self::NoInsertToken | Self::InsertTokenOfRows => {
+                "every entry is one row"
+            }
+            Self::TicketUsedTwice | Self::TicketDeleted => "a ticket opens one socket",
+            Self::FeedCountsAgain | Self::IgnoreFailedViews => "every view counts an entry once",
+        }
+    }
+
+    /// Seeds of which several break the defect's rule; the first that does ends the
+    /// hunt. Not all begin at 1, only to spare the rare ones' tests the seeds before.
+    pub const fn seeds(self) -> Range<u64> {
+        match self {
+            Self::DropOnceCondition | Self::DropViewCondition => 1..201,
+            Self::TicketDeleted => 45..401,
+            _ => 1..41,
+        }
+    }
+
     /// The name on the command line.
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()

@@ -48,6 +48,7 @@ impl World {
     pub fn planted_request(&mut self, call: &Call) -> Call {
         let Some(plant) = self.plant else { return call.clone() };
         let mut request = call.json();
+        let mut operation = call.operation.clone();
         match call.operation.as_str() {
             "TransactWriteItems" => self.planted_transaction(plant, call, &mut request),
             "PutItem" if text(&request["Item"], "sk") == "VIEW#stats" => {
@@ -56,10 +57,27 @@ impl World {
             "BatchGetItem" if plant == Plant::EventualRead && call.function == "slot-spin" => {
                 request["RequestItems"][&self.table]["ConsistentRead"] = false.into();
             }
+            "GetItem" if plant == Plant::EventualBalance && call.function == "account-read" => {
+                request["ConsistentRead"] = false.into();
+            }
+            "UpdateItem" if text(&request["Key"], "pk").starts_with("TICKET#") => match plant {
+                Plant::TicketUsedTwice => {
+                    request["ConditionExpression"] = "attribute_exists(pk)".into()
+                }
+                Plant::TicketDeleted => {
+                    "DeleteItem".clone_into(&mut operation);
+                    request = json!({
+                        "TableName": request["TableName"], "Key": request["Key"],
+                        "ConditionExpression": "attribute_exists(pk)", "ReturnValues": "ALL_OLD",
+                    });
+                }
+                _ => return call.clone(),
+            },
+            _ if call.service == "clickhouse" => crate::clickhouse::planted(plant, &mut request),
             _ => return call.clone(),
         }
         let body = serde_json::to_vec(&request).expect("JSON serializes");
-        Call { body, ..call.clone() }
+        Call { body, operation, ..call.clone() }
     }
 
     fn planted_transaction(&mut self, plant: Plant, call: &Call, request: &mut Value) {
@@ -121,6 +139,8 @@ impl World {
                 if !self.views_tried.insert(version) && games.is_object() {
                     add(&mut games["plays"], 1);
                     add(&mut games["losses"], 1);
+                    // With the condition, what is there already would stay.
+                    unconditional(request);
                 }
             }
             _ => {}
@@ -130,6 +150,9 @@ impl World {
     /// The answer as a product with the planted defect would take it.
     pub fn planted_reply(&mut self, call: &Call, reply: Reply) -> Reply {
         let Some(plant) = self.plant else { return reply };
+        if plant == Plant::IgnoreFailedViews && call.operation == "feed" {
+            return Reply { status: 200, body: b"[]".to_vec() };
+        }
         let mut answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         let is_pointer = |item: &Value| text(item, "pk").starts_with("ONCE#");
         match (plant, call.operation.as_str()) {

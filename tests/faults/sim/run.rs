@@ -5,9 +5,13 @@
 //! or wait longer, starts something else, lets time pass, or crashes somebody. So
 //! every interleaving at every await that matters is a matter of the seed.
 
+mod fates;
+mod steps;
+
 use std::{
     collections::BTreeMap,
     future::Future,
+    ops::ControlFlow,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
@@ -30,11 +34,12 @@ use crate::{
     plant::Plant,
     services,
     triggers::Triggers,
-    world::{Failure, Reply, Shared, SocketState, Storm, World},
+    world::{Shared, SocketState, World},
 };
 
-/// A run that has not come to rest after so many steps never will.
-const STEPS: usize = 200_000;
+/// A run that has not come to rest after so many steps, and so many more for each
+/// command, never will: several times what one takes that does.
+const STEPS: (usize, usize) = (2_000, 60);
 
 /// Steps of faults once every command has been sent.
 const AFTERMATH: usize = 300;
@@ -62,6 +67,12 @@ pub enum Purpose {
         lane: usize,
         start: usize,
         length: usize,
+    },
+    Rows {
+        start: usize,
+        length: usize,
+        /// Of a second invocation at once the trigger hears nothing.
+        heard: bool,
     },
     Push {
         messages: Vec<u64>,
@@ -101,16 +112,33 @@ pub struct Run {
     actors: BTreeMap<Invocation, Actor>,
     bell: Arc<Notify>,
     invocations: Invocation,
+    /// Steps that are left before the run counts as stuck.
+    patience: usize,
 }
 
 /// What a run is to be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub seed: u64,
     pub commands: usize,
     /// Steps after which nothing fails any more, for shrinking.
     pub stormy_steps: usize,
     pub plant: Option<Plant>,
+}
+
+impl Plan {
+    /// Arguments that do the same again.
+    pub fn replay(self) -> String {
+        let Self { seed, commands, stormy_steps, plant } = self;
+        let mut arguments = format!("--replay {seed} --commands {commands}");
+        if stormy_steps != usize::MAX {
+            arguments += &format!(" --storm {stormy_steps}");
+        }
+        if let Some(plant) = plant {
+            arguments += &format!(" --planted {}", plant.name());
+        }
+        arguments
+    }
 }
 
 /// Carries a plan out.
@@ -125,7 +153,8 @@ pub fn run(plan: Plan) -> Evidence {
     // All functions share one task here: none may use up the others' turns.
     runtime.block_on(tokio::task::unconstrained(async {
         let mut run = Run::start(plan).await;
-        run.storm(plan.stormy_steps).await;
+        let patience = run.patience;
+        let stormy_steps = run.storm(plan.stormy_steps).await;
         run.calm().await;
         run.actors.clear();
         let mut world = run.world.lock();
@@ -133,6 +162,8 @@ pub fn run(plan: Plan) -> Evidence {
             history: std::mem::take(&mut world.history),
             items: world.items(),
             master_key: world.master_key,
+            stormy_steps,
+            steps: stormy_steps + patience - run.patience,
         }
     }))
 }
@@ -161,6 +192,7 @@ impl Run {
             actors: BTreeMap::new(),
             bell: Arc::new(Notify::new()),
             invocations: 0,
+            patience: STEPS.0 + STEPS.1 * plan.commands,
         };
         // Cold starts, before anything can fail.
         for (function, deps) in starting {
@@ -297,6 +329,10 @@ impl Run {
                 self.returned(by, &answer);
                 self.projections_returned(lane, start, length, answer.ok().as_ref());
             }
+            Purpose::Rows { start, length, heard } => {
+                self.returned(by, &answer);
+                self.rows_returned(start, length, heard, answer.ok().as_ref());
+            }
             Purpose::Push { messages } => {
                 self.returned(by, &answer);
                 self.push_returned(&messages, answer.ok().as_ref());
@@ -336,20 +372,19 @@ impl Run {
         self.finished(by, fallen, Err(why.to_owned()));
     }
 
-    /// The time of commands, faults and crashes.
-    async fn storm(&mut self, steps: usize) {
+    /// The time of commands, faults and crashes; answers with how many steps it had.
+    async fn storm(&mut self, steps: usize) -> usize {
+        let steps = steps.min(self.patience);
         let mut after = 0;
-        for _ in 0..steps {
+        for step in 0..steps {
             self.settle().await;
-            if !self.has_client_work() && self.actors.is_empty() && self.triggers_idle() {
-                return;
+            if self.is_at_rest() || after > AFTERMATH {
+                return step;
             }
             self.step();
             after += usize::from(self.clients.left == 0);
-            if after > AFTERMATH {
-                return;
-            }
         }
+        steps
     }
 
     /// Nothing fails any more. Clients insist, triggers deliver what is left, and
@@ -363,309 +398,45 @@ impl Run {
         }
         self.clients.left = 0;
         while self.take_effect_late() {}
-        self.rest().await;
+        if self.come_to_rest().await.is_break() {
+            let why = "the run does not come to rest".to_owned();
+            self.world.lock().note(Event::Stuck { why });
+        }
+    }
+
+    async fn come_to_rest(&mut self) -> ControlFlow<()> {
+        self.rest().await?;
+        self.try_tickets_again();
         self.start_repair();
-        self.rest().await;
+        self.rest().await?;
         for _ in 0..3 {
             let mut asked = Vec::new();
             for socket in self.open_sockets() {
                 asked.push(socket.clone());
                 self.sync(&socket);
             }
-            self.rest().await;
+            self.rest().await?;
             if asked.iter().all(|socket| self.open_sockets().contains(socket)) {
-                return;
+                break;
             }
         }
+        ControlFlow::Continue(())
     }
 
-    /// Goes on until there is nothing left to do.
-    async fn rest(&mut self) {
-        for _ in 0..STEPS {
+    /// Goes on until there is nothing left to do, or no patience.
+    async fn rest(&mut self) -> ControlFlow<()> {
+        while self.patience > 0 {
+            self.patience -= 1;
             self.settle().await;
-            if !self.has_client_work() && self.actors.is_empty() && self.triggers_idle() {
-                return;
+            if self.is_at_rest() {
+                return ControlFlow::Continue(());
             }
             self.step();
         }
-        self.world.lock().note(Event::Stuck { why: "the run does not come to rest".to_owned() });
+        ControlFlow::Break(())
     }
 
-    /// One decision of the scheduler.
-    fn step(&mut self) {
-        let mut world = self.world.lock();
-        let weather = world.weather.clone();
-        let calm = world.calm;
-        if !calm && world.rng.chance(weather.days) {
-            return Self::days_pass(&mut world);
-        }
-        let crash = !calm && !self.actors.is_empty() && world.rng.chance(weather.crashes);
-        if crash {
-            let at = world.rng.index(self.actors.len());
-            drop(world);
-            let by = *self.actors.keys().nth(at).expect("an actor");
-            return self.crash(by, "crashed");
-        }
-        let odd = if calm { 0 } else { world.rng.below(1000) };
-        let parked: Vec<u64> = world.parked.keys().copied().collect();
-        drop(world);
-        if odd > 985 && self.take_effect_late() {
-            return;
-        }
-        if (970..=985).contains(&odd) {
-            return self.pass_time();
-        }
-        if (966..970).contains(&odd) && !self.clients.players.is_empty() {
-            return self.start_repair();
-        }
-        if (956..966).contains(&odd) {
-            let open = self.open_sockets();
-            if !open.is_empty() {
-                let socket = self.clients.rng.pick(&open).clone();
-                return if odd < 960 { self.close(&socket) } else { self.sync(&socket) };
-            }
-        }
-        let client = self.has_client_work();
-        let trigger = self.triggers_ready();
-        let weights = [
-            if parked.is_empty() { 0 } else { 12 },
-            if client { 4 } else { 0 },
-            if trigger.is_empty() { 0 } else { 3 },
-        ];
-        let mut draw = self.world.lock().rng.below(weights.iter().sum());
-        if weights.iter().sum::<u64>() == 0 {
-            return self.next_timer();
-        }
-        for (choice, weight) in weights.into_iter().enumerate() {
-            if draw >= weight {
-                draw -= weight;
-                continue;
-            }
-            return match choice {
-                0 => {
-                    let ticket = *self.world.lock().rng.pick(&parked);
-                    self.decide(ticket);
-                }
-                1 => self.start_client(),
-                _ => {
-                    let which = *self.world.lock().rng.pick(&trigger);
-                    self.deliver(which);
-                }
-            };
-        }
+    fn is_at_rest(&mut self) -> bool {
+        !self.has_client_work() && self.actors.is_empty() && self.triggers_idle()
     }
-
-    fn days_pass(world: &mut World) {
-        const DAY: i64 = 86_400_000;
-        let now = world.now_ms();
-        let to_midnight = DAY - now.rem_euclid(DAY);
-        let jump = match world.rng.below(10) {
-            0..=4 => to_midnight - world.rng.range(0, 2_500),
-            5..=6 => to_midnight + world.rng.range(0, 600_000),
-            7 => DAY + world.rng.range(0, 3_600_000),
-            8 => world.rng.range(600_000, 20_000_000),
-            _ => DAY * world.rng.range(2, 4),
-        };
-        world.origin_ms += jump.max(0);
-        let now_ms = world.now_ms();
-        world.note(Event::Clock { now_ms });
-    }
-
-    /// Some virtual time passes while calls wait: attempts may time out.
-    fn pass_time(&mut self) {
-        let by = {
-            let mut world = self.world.lock();
-            let millis = *world.rng.pick(&[5, 50, 400, 1_100, 3_500]);
-            world.elapsed + Duration::from_millis(millis)
-        };
-        self.advance(by);
-    }
-
-    /// Nothing can happen before the next timer.
-    fn next_timer(&mut self) {
-        let next = self.world.lock().timers.keys().next().map(|(at, _)| *at);
-        match next {
-            Some(at) => self.advance(at),
-            None if self.actors.is_empty() => {}
-            None => {
-                let why = "functions wait, and nothing will wake them".to_owned();
-                self.world.lock().note(Event::Stuck { why });
-                self.actors.clear();
-            }
-        }
-    }
-
-    fn advance(&mut self, to: Duration) {
-        let mut woken = Vec::new();
-        {
-            let mut world = self.world.lock();
-            world.elapsed = world.elapsed.max(to);
-            let due: Vec<_> = world.timers.range(..=(to, u64::MAX)).map(|(key, _)| *key).collect();
-            for key in due {
-                woken.extend(world.timers.get_mut(&key).and_then(|(_, waker)| waker.take()));
-            }
-        }
-        woken.into_iter().for_each(Waker::wake);
-        let overdue = |(by, actor): (&Invocation, &Actor)| (actor.deadline <= to).then_some(*by);
-        let overdue: Vec<_> = self.actors.iter().filter_map(overdue).collect();
-        for by in overdue {
-            self.crash(by, "ran out of time");
-        }
-    }
-
-    /// A request whose caller has gone reaches its service after all.
-    fn take_effect_late(&mut self) -> bool {
-        let mut world = self.world.lock();
-        if world.late.is_empty() {
-            return false;
-        }
-        let length = world.late.len();
-        let at = world.rng.index(length);
-        let call = world.late.remove(at);
-        let reply = world.serve(&call);
-        let Reply { status, .. } = reply;
-        world.note(Event::Call { by: call.by, call: call.operation, fate: "late", status });
-        true
-    }
-
-    /// What becomes of a waiting call.
-    fn decide(&mut self, ticket: u64) {
-        let mut world = self.world.lock();
-        let parked = &world.parked[&ticket];
-        let (by, happened) = (parked.call.by, parked.effect.is_some());
-        let faults = if world.calm { 0 } else { world.weather.faults };
-        let raging = world.storms.get_mut(&by).filter(|storm| storm.left > 0).map(|storm| {
-            storm.left -= 1;
-            storm.fate
-        });
-        let fate = match raging {
-            // What took effect was neither throttled nor in conflict.
-            Some("throttle" | "conflict") if happened => "timeout",
-            Some(fate) => fate,
-            None if happened && world.rng.chance(faults / 3) => world.strike(by, true),
-            None if !happened && world.rng.chance(faults) => world.strike(by, false),
-            None => "answered",
-        };
-        if fate == "answered" {
-            let held = world.weather.held;
-            if !happened && !world.calm && world.rng.chance(held) {
-                world.act(ticket);
-                return;
-            }
-            drop(world);
-            return self.pass(ticket);
-        }
-        world.fail(ticket, fate);
-        let waker = world.parked.get_mut(&ticket).and_then(|parked| parked.waker.take());
-        drop(world);
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    /// The call takes effect, unless it has, and is answered.
-    fn pass(&self, ticket: u64) {
-        let mut world = self.world.lock();
-        world.act(ticket);
-        let parked = world.parked.get_mut(&ticket).expect("it waits");
-        parked.outcome = parked.effect.take().map(Ok);
-        let waker = parked.waker.take();
-        drop(world);
-        waker.into_iter().for_each(Waker::wake);
-    }
-}
-
-impl World {
-    /// The call takes effect, unless it has.
-    fn act(&mut self, ticket: u64) {
-        let parked = &self.parked[&ticket];
-        if parked.effect.is_some() {
-            return;
-        }
-        let call = parked.call.clone();
-        let reply = self.serve(&call);
-        let Reply { status, .. } = reply;
-        self.note(Event::Call { by: call.by, call: call.operation, fate: "served", status });
-        self.parked.get_mut(&ticket).expect("it waits").effect = Some(reply);
-    }
-
-    /// Draws a fate, and how long it lasts for this function.
-    fn strike(&mut self, by: Invocation, happened: bool) -> &'static str {
-        let fate = if happened {
-            *self.rng.pick(&["timeout", "disconnect", "internal error"])
-        } else {
-            *self.rng.pick(&[
-                "timeout",
-                "timeout after",
-                "timeout after",
-                "disconnect",
-                "disconnect after",
-                "internal error",
-                "internal error after",
-                "throttle",
-                "conflict",
-            ])
-        };
-        let left = *self.rng.pick(&[0, 0, 1, 2, 2, 3, 6]);
-        self.storms.insert(by, Storm { fate, left });
-        fate
-    }
-
-    /// Gives the caller what `fate` says instead of the answer.
-    fn fail(&mut self, ticket: u64, fate: &'static str) {
-        let after = fate.ends_with("after");
-        if after {
-            self.act(ticket);
-        }
-        let call = self.parked[&ticket].call.clone();
-        let transaction = call.is_transaction();
-        let outcome = match fate.split(" after").next().unwrap_or(fate) {
-            "timeout" => Err(Failure::Timeout),
-            "disconnect" => Err(Failure::Disconnect),
-            "internal error" if call.service == "dynamodb" => {
-                Ok(services::refusal(500, "InternalServerError", "injected"))
-            }
-            "internal error" => Ok(services::refusal(500, "InternalFailure", "injected")),
-            "conflict" if transaction => Ok(conflict(&call.json())),
-            "conflict" if call.service == "dynamodb" => {
-                Ok(services::refusal(400, "TransactionConflictException", "injected"))
-            }
-            _ if matches!(call.service, "dynamodb" | "kinesis") => {
-                Ok(services::refusal(400, "ProvisionedThroughputExceededException", "injected"))
-            }
-            _ => Ok(services::refusal(400, "ThrottlingException", "injected")),
-        };
-        let outcome = match (self.plant, outcome) {
-            (Some(Plant::TimeoutIsSuccess), Err(Failure::Timeout)) if transaction => {
-                Ok(Reply { status: 200, body: b"{}".to_vec() })
-            }
-            (Some(Plant::TimeoutIsRefusal), Err(Failure::Timeout)) if transaction => {
-                Ok(services::refusal(400, "ValidationException", "planted"))
-            }
-            (_, outcome) => outcome,
-        };
-        if transaction && outcome.is_err() {
-            self.unanswered.insert(call.by);
-        }
-        self.note(Event::Call { by: call.by, call: call.operation, fate, status: 0 });
-        let parked = self.parked.get_mut(&ticket).expect("it waits");
-        let happened = parked.effect.take().is_some();
-        let unheard = outcome.is_err();
-        parked.outcome = Some(outcome);
-        // Nobody waits for it any more, but it may still arrive.
-        if unheard && !happened && self.rng.chance(150) {
-            let call = self.parked[&ticket].call.clone();
-            self.late.push(call);
-        }
-    }
-}
-
-/// One reason for each item of the transaction.
-fn conflict(request: &Value) -> Reply {
-    let items = request["TransactItems"].as_array().map_or(1, Vec::len);
-    let reason = serde_json::json!({ "Code": "TransactionConflict", "Message": "injected" });
-    let body = serde_json::json!({
-        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "Message": "Transaction cancelled [TransactionConflict]",
-        "CancellationReasons": vec![reason; items],
-    });
-    Reply { status: 400, body: body.to_string().into_bytes() }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     history::Event,
     plant::Plant,
-    world::{Call, Reply, SocketState, World},
+    world::{Call, Reply, Socket, SocketState, World},
 };
 
 /// SQS knows a deduplication id for this long.
@@ -112,6 +112,7 @@ impl World {
             "kinesis" => self.put_records(call),
             "sqs" => self.send(call),
             "secretsmanager" => self.secret(call),
+            "clickhouse" => self.clickhouse(call),
             _ => self.post(call),
         };
         self.planted_reply(call, reply)
@@ -119,7 +120,7 @@ impl World {
 
     fn table_call(&mut self, call: &Call) -> Reply {
         let database = self.database.clone();
-        self.watch_reads(call);
+        let eventual = self.watch_reads(call);
         let reply = match call.operation.as_str() {
             "GetItem" => run(call, |q| database.get_item(q)),
             "BatchGetItem" => return self.batch_get(call),
@@ -133,7 +134,21 @@ impl World {
         if call.is_transaction() && reply.status == 200 {
             self.drain_stream(call.by);
         }
+        if reply.status == 200 {
+            self.replicas.write(call);
+        }
+        // From the calm on, every replica has everything.
+        if eventual && !self.calm {
+            return self.as_a_replica_has_it(reply);
+        }
         reply
+    }
+
+    /// What a replica that lags would say instead.
+    fn as_a_replica_has_it(&mut self, reply: Reply) -> Reply {
+        let behind = self.rng.index(4);
+        let answer = serde_json::from_slice(&reply.body).unwrap_or_default();
+        ok(&self.replicas.as_of(behind, answer))
     }
 
     /// Now and then a part of the keys is left for another time.
@@ -147,6 +162,10 @@ impl World {
         if !some || keys.len() < 2 {
             return run(call, |q| database.batch_get_item(q));
         }
+        // Any of them may come first: a pointer before the state, too.
+        let mut keys = keys;
+        let turn = self.rng.index(keys.len());
+        keys.rotate_left(turn);
         let served = self.rng.index(keys.len());
         let (now, later) = keys.split_at(served);
         let mut answer = json!({ "Responses": { &table: [] } });
@@ -168,7 +187,7 @@ impl World {
     }
 
     /// Notes reads that AWS would answer with an older state at will.
-    fn watch_reads(&mut self, call: &Call) {
+    fn watch_reads(&mut self, call: &Call) -> bool {
         let request = call.json();
         let (consistent, of) = match call.operation.as_str() {
             "GetItem" => (&request["ConsistentRead"], &request["Key"]["pk"]["S"]),
@@ -179,12 +198,14 @@ impl World {
                 let table = &request["RequestItems"][&self.table];
                 (&table["ConsistentRead"], &table["Keys"][0]["pk"]["S"])
             }
-            _ => return,
+            _ => return false,
         };
-        if *consistent != true {
+        let eventual = *consistent != true;
+        if eventual {
             let of = of.as_str().unwrap_or_default().to_owned();
             self.note(Event::StaleRead { by: call.by, of });
         }
+        eventual
     }
 
     fn put_records(&mut self, call: &Call) -> Reply {
@@ -253,14 +274,20 @@ impl World {
     fn post(&mut self, call: &Call) -> Reply {
         let mut socket = call.socket.clone();
         if self.plant == Some(Plant::FrameToAnother)
+            && call.operation == "PostToConnection"
             && let Some((other, _)) =
                 self.sockets.iter().rev().find(|(_, socket)| socket.state == SocketState::Open)
         {
             socket = other.clone();
         }
-        let open = |socket: &crate::world::Socket| socket.state == SocketState::Open;
+        let open = |socket: &Socket| socket.state == SocketState::Open;
         if !self.sockets.get(&socket).is_some_and(open) {
             return refusal(410, "GoneException", "Gone");
+        }
+        if call.operation == "DeleteConnection" {
+            self.sockets.extend([(socket.clone(), Socket { state: SocketState::Closed })]);
+            self.note(Event::Closed { socket });
+            return Reply { status: 204, body: Vec::new() };
         }
         let frame = call.json();
         self.note(Event::Frame { by: call.by, socket, frame });

@@ -1,17 +1,27 @@
 //! The triggers, small: batches cut anywhere, one at a time per lane, from the
 //! record that failed on; now and then once more from further back.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use crate::{
+    functions::SPEC,
     history::Event,
     plant::Plant,
     run::{Purpose, Run},
     services::Message,
 };
 
-/// As the queue's redrive policy has it.
-const MOST_RECEIVES: u32 = 5;
+/// As the template's redrive policy of the push queue has it.
+static MOST_RECEIVES: LazyLock<u32> = LazyLock::new(|| {
+    let queue = SPEC.queues.iter().find(|queue| queue.logical_id == "PushQueue");
+    let policy = &queue.expect("the push queue").attributes["RedrivePolicy"];
+    let policy: Value = serde_json::from_str(policy).expect("JSON");
+    let count = &policy["maxReceiveCount"];
+    let count = count.as_u64().or_else(|| count.as_str()?.parse().ok());
+    count.and_then(|count| u32::try_from(count).ok()).expect("a number")
+});
 
 /// Where a reader of a stream stands.
 #[derive(Debug, Default)]
@@ -38,6 +48,10 @@ impl Reader {
 pub enum Which {
     Outbox,
     Projections(usize),
+    Rows,
+    /// The same records in a second pair of hands, while the first has not let go: a
+    /// function that AWS has given up on, or that it has invoked twice.
+    RowsAtOnce,
     Push,
 }
 
@@ -47,6 +61,8 @@ pub struct Triggers {
     /// Two lanes, as the mapping's parallelization factor has it.
     lanes: [(Vec<usize>, Reader); 2],
     assigned: usize,
+    rows: Reader,
+    rows_at_once: usize,
     pushing: usize,
 }
 
@@ -73,6 +89,12 @@ impl Run {
                 ready.push(Which::Projections(lane));
             }
         }
+        if !triggers.rows.busy && triggers.rows.next < world.kinesis.len() {
+            ready.push(Which::Rows);
+        }
+        if triggers.rows.busy && triggers.rows_at_once < 2 && !world.calm {
+            ready.push(Which::RowsAtOnce);
+        }
         let groups: std::collections::BTreeSet<_> =
             world.queue.in_flight.values().map(|message| &message.group).collect();
         let receivable = world.queue.waiting.iter().any(|m| !groups.contains(&m.group));
@@ -86,7 +108,7 @@ impl Run {
         match which {
             Which::Outbox => {
                 let length = self.world.lock().stream.len();
-                let (start, end) = self.cut(None, length);
+                let (start, end) = self.cut(which, length);
                 self.triggers.outbox.busy = true;
                 let records: Vec<_> = self.world.lock().stream[start..end].to_vec();
                 let event = json!({ "Records": records });
@@ -96,13 +118,35 @@ impl Run {
             }
             Which::Projections(lane) => {
                 let length = self.triggers.lanes[lane].0.len();
-                let (start, end) = self.cut(Some(lane), length);
+                let (start, end) = self.cut(which, length);
                 self.triggers.lanes[lane].1.busy = true;
                 let numbers = self.triggers.lanes[lane].0[start..end].to_vec();
                 let event = json!({ "Records": numbers.iter().map(|n| self.record(*n)).collect::<Vec<_>>() });
                 let about = format!("events {start}..{end} of lane {lane}");
                 let purpose = Purpose::Projections { lane, start, length: end - start };
                 self.trigger("projections", about, event, purpose);
+            }
+            Which::Rows | Which::RowsAtOnce => {
+                let heard = matches!(which, Which::Rows);
+                if !heard {
+                    let mut world = self.world.lock();
+                    let duplicates = world.weather.duplicates;
+                    if !world.rng.chance(duplicates) {
+                        return;
+                    }
+                }
+                let length = self.world.lock().kinesis.len();
+                let (start, end) = self.cut(which, length);
+                if heard {
+                    self.triggers.rows.busy = true;
+                } else {
+                    self.triggers.rows_at_once += 1;
+                }
+                let records: Vec<_> = (start..end).map(|number| self.record(number)).collect();
+                let event = json!({ "Records": records });
+                let about = format!("events {start}..{end} for ClickHouse");
+                let purpose = Purpose::Rows { start, length: end - start, heard };
+                self.trigger("olap-load", about, event, purpose);
             }
             Which::Push => {
                 let mut world = self.world.lock();
@@ -119,10 +163,11 @@ impl Run {
     }
 
     /// Where the next batch begins and ends.
-    fn cut(&mut self, lane: Option<usize>, length: usize) -> (usize, usize) {
-        let reader = match lane {
-            None => &self.triggers.outbox,
-            Some(lane) => &self.triggers.lanes[lane].1,
+    fn cut(&mut self, which: Which, length: usize) -> (usize, usize) {
+        let reader = match which {
+            Which::Projections(lane) => &self.triggers.lanes[lane].1,
+            Which::Rows | Which::RowsAtOnce => &self.triggers.rows,
+            Which::Outbox | Which::Push => &self.triggers.outbox,
         };
         let mut world = self.world.lock();
         let again = !world.calm && {
@@ -205,6 +250,25 @@ impl Run {
         reader.returned(start, length, failed_at);
     }
 
+    pub fn rows_returned(
+        &mut self,
+        start: usize,
+        length: usize,
+        heard: bool,
+        answer: Option<&Value>,
+    ) {
+        if !heard {
+            self.triggers.rows_at_once -= 1;
+            return;
+        }
+        let place = |id: &str| (start..start + length).position(|number| sequence(number) == id);
+        let failed_at = match self.world.lock().plant {
+            Some(Plant::AcknowledgeBeforeLoad) => None,
+            _ => failure(answer, place),
+        };
+        self.triggers.rows.returned(start, length, failed_at);
+    }
+
     pub fn push_returned(&mut self, messages: &[u64], answer: Option<&Value>) {
         self.triggers.pushing -= 1;
         let failed: Vec<u64> = match answer {
@@ -233,7 +297,7 @@ impl Run {
                 world.queue.delete(*id);
             }
         }
-        for Message { group, body, .. } in world.queue.give_back(&back, MOST_RECEIVES) {
+        for Message { group, body, .. } in world.queue.give_back(&back, *MOST_RECEIVES) {
             world.note(Event::DeadLetter { group, body });
         }
     }

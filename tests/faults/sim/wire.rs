@@ -88,13 +88,18 @@ fn read(request: &HttpRequest) -> Option<Call> {
     }
     let (_, socket) = request.uri().split_once("/@connections/")?;
     let socket = socket.split('?').next().unwrap_or(socket).replace("%3D", "=");
-    (request.method() == "POST").then(|| call("connections", "PostToConnection", &socket))
+    let operation = match request.method() {
+        "POST" => "PostToConnection",
+        "DELETE" => "DeleteConnection",
+        _ => return None,
+    };
+    Some(call("connections", operation, &socket))
 }
 
 /// Waits until the scheduler has decided.
-struct Turn {
-    world: Shared,
-    ticket: u64,
+pub struct Turn {
+    pub world: Shared,
+    pub ticket: u64,
 }
 
 impl Future for Turn {

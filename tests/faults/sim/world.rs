@@ -12,8 +12,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
+    clickhouse::Server,
     history::{Event, Invocation},
     plant::Plant,
+    replicas::Replicas,
     rng::Rng,
     services::{Fifo, Record},
 };
@@ -65,7 +67,7 @@ impl Weather {
 pub struct Call {
     pub by: Invocation,
     pub function: &'static str,
-    /// `dynamodb`, `kinesis`, `sqs`, `secretsmanager`, `connections`.
+    /// `dynamodb`, `kinesis`, `sqs`, `secretsmanager`, `connections`, `clickhouse`.
     pub service: &'static str,
     pub operation: String,
     pub body: Vec<u8>,
@@ -155,6 +157,8 @@ pub struct World {
     /// The table's stream as far as the journal's trigger is concerned.
     pub stream: Vec<Value>,
     pub kinesis: Vec<Record>,
+    pub clickhouse: Server,
+    pub replicas: Replicas,
     pub queue: Fifo,
     pub secrets: BTreeMap<String, String>,
     pub sockets: BTreeMap<String, Socket>,
@@ -220,6 +224,8 @@ impl World {
             table: table.to_owned(),
             stream: Vec::new(),
             kinesis: Vec::new(),
+            clickhouse: Server::default(),
+            replicas: Replicas::default(),
             queue: Fifo::default(),
             secrets: BTreeMap::new(),
             sockets: BTreeMap::new(),
@@ -250,14 +256,19 @@ impl World {
         self.now_ms() + self.skew_ms.get(function).copied().unwrap_or_default()
     }
 
-    /// The time that a function goes by.
-    pub fn clock(&self, function: &str) -> Timestamp {
-        let shift = match self.plant {
+    /// How much later than it should a function's clock is, for a plant; milliseconds.
+    pub fn planted_shift_ms(&self, function: &str) -> i64 {
+        match self.plant {
             Some(Plant::LocalDay) if function == "streak-claim" => 9 * 3_600_000,
             Some(Plant::RepairCountsToday) if function == "streak-repair" => 24 * 3_600_000,
             _ => 0,
-        };
-        Timestamp::from_millisecond(self.clock_ms(function) + shift).expect("of this century")
+        }
+    }
+
+    /// The time that a function goes by.
+    pub fn clock(&self, function: &str) -> Timestamp {
+        let now = self.clock_ms(function) + self.planted_shift_ms(function);
+        Timestamp::from_millisecond(now).expect("of this century")
     }
 
     /// A call waits for the scheduler from now on.
@@ -304,14 +315,17 @@ impl World {
             let mut record = serde_json::to_value(record).expect("records serialize");
             let change = &record["dynamodb"];
             self.stream_after = change["SequenceNumber"].as_str().map(str::to_owned);
-            // As the mapping's filter has it.
-            if record["eventName"] != "INSERT" || change["NewImage"]["entity"]["S"] != "entry" {
+            if change["NewImage"]["entity"]["S"] != "entry" {
                 continue;
             }
             let text = |name: &str| change["NewImage"][name]["S"].as_str().unwrap_or_default();
             let player = text("pk").trim_start_matches("PLAYER#").to_owned();
             let seq = text("sk").trim_start_matches("ENTRY#").parse().unwrap_or_default();
             self.note(Event::Committed { by, player, seq });
+            // As the mapping's filter has it. An entry that is written over is noted only.
+            if record["eventName"] != "INSERT" {
+                continue;
+            }
             record["eventVersion"] = "1.1".into();
             record["eventSource"] = "aws:dynamodb".into();
             record["awsRegion"] = "us-east-1".into();

@@ -54,6 +54,7 @@ impl InProcess {
             caller: &self.caller,
             service: target.service,
             operation: &target.operation,
+            connection: &target.connection.1,
             body: request.body().bytes().unwrap_or_default(),
         };
         let action = format!("{}:{}", call.service.prefix(), call.operation);

@@ -35,6 +35,8 @@ pub struct Call<'a> {
     pub service: Service,
     /// As the API names it: `TransactWriteItems`, `PostToConnection`.
     pub operation: &'a str,
+    /// Which socket an `@connections` call is about; else empty.
+    pub connection: &'a str,
     pub body: &'a [u8],
 }
 

@@ -292,7 +292,7 @@ mod tests {
     /// Whether each of these grants alone lets the call through.
     fn allowed(service: Service, operation: &str, body: &Value, grants: &[(&str, &str)]) -> bool {
         let body = body.to_string();
-        let call = Call { caller: "F", service, operation, body: body.as_bytes() };
+        let call = Call { caller: "F", service, operation, connection: "", body: body.as_bytes() };
         let connection = Connection { stage: "realtime", id: "abc=" };
         policies(grants).refusal(&call, connection).is_none()
     }
@@ -387,6 +387,10 @@ mod tests {
         let grants = [("execute-api:ManageConnections", post.as_str())];
         assert!(allowed(Service::Connections, "PostToConnection", &nothing, &grants));
         assert!(!allowed(Service::Connections, "DeleteConnection", &nothing, &grants));
+        let delete = format!("{api}/DELETE/@connections/*");
+        let grants = [("execute-api:ManageConnections", delete.as_str())];
+        assert!(allowed(Service::Connections, "DeleteConnection", &nothing, &grants));
+        assert!(!allowed(Service::Connections, "PostToConnection", &nothing, &grants));
     }
 
     #[test]
@@ -397,8 +401,8 @@ mod tests {
         let ask = |caller, operation| {
             let body = json!({ "TableName": "journal" }).to_string();
             let service = Service::DynamoDb;
-            policies
-                .refusal(&Call { caller, service, operation, body: body.as_bytes() }, connection)
+            let call = Call { caller, service, operation, connection: "", body: body.as_bytes() };
+            policies.refusal(&call, connection)
         };
         let refusal = ask("F", "PutItem").expect("is refused");
         assert_eq!(refusal.status, 400);

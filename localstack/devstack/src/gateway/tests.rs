@@ -295,7 +295,10 @@ async fn management_reaches_the_socket_until_it_is_gone() {
     let posted = http.post(stack.url(&path)).body("over HTTP").send().await.expect("answered");
     assert_eq!(posted.status(), 200);
     assert_eq!(socket.next().await.expect("open").expect("read"), Message::text("over HTTP"));
-    client.delete_connection().connection_id(&id).send().await.expect("open");
+    let deleted = http.delete(stack.url(&path)).send().await.expect("answered");
+    assert_eq!(deleted.status(), 204);
+    let again = client.delete_connection().connection_id(&id).send().await.expect_err("gone");
+    assert!(again.into_service_error().is_gone_exception());
     let gone = post("too late").await.expect_err("gone").into_service_error();
     assert!(gone.is_gone_exception(), "{gone:?}");
     let gone = http.get(stack.url(&path)).send().await.expect("answered");

@@ -10,14 +10,8 @@ use contract::Secret;
 
 use crate::Entropy;
 
-/// OWASP's first recommendation: 19 MiB, two passes, one lane.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
-
-/// Verified in place of an account that does not exist, so that the time taken
-/// does not tell. No password matches it: see [`verify_password`].
-const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// Salt and hash of the decoy: no password is known to make it.
+const DECOY: &str = "AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Hashing did not work: out of memory, or a stored hash that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -39,51 +33,99 @@ pub enum Verdict {
     },
 }
 
-/// Hashes a password for storage, as a PHC string.
-///
-/// # Errors
-/// Out of memory.
-pub async fn hash_password(password: Secret, entropy: &Entropy) -> Result<String, HashError> {
-    let salt = entropy.bytes::<16>();
-    tokio::task::spawn_blocking(move || {
-        let argon2 = present();
-        let hash = PasswordHash {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(argon2.params())?,
-            salt: Some(Salt::new(&salt).map_err(argon2::password_hash::Error::from)?),
-            hash: Some(digest(&argon2, password.expose(), &salt)?),
+/// Hashes and verifies passwords at a given cost. The default is OWASP's first
+/// recommendation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hasher {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Default for Hasher {
+    /// 19 MiB, two passes, one lane.
+    fn default() -> Self {
+        Self { memory_kib: 19_456, passes: 2, lanes: 1 }
+    }
+}
+
+impl Hasher {
+    /// The least that argon2 allows: for tests that hash thousands of passwords.
+    pub const LEAST: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
+
+    /// Hashes a password for storage, as a PHC string.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub async fn hash(self, password: Secret, entropy: &Entropy) -> Result<String, HashError> {
+        let salt = entropy.bytes::<16>();
+        tokio::task::spawn_blocking(move || {
+            let argon2 = self.argon2();
+            let hash = PasswordHash {
+                algorithm: Algorithm::Argon2id.ident(),
+                version: Some(Version::V0x13.into()),
+                params: ParamsString::try_from(argon2.params())?,
+                salt: Some(Salt::new(&salt).map_err(argon2::password_hash::Error::from)?),
+                hash: Some(digest(&argon2, password.expose(), &salt)?),
+            };
+            Ok(hash.to_string())
+        })
+        .await?
+    }
+
+    /// Verifies a password against an account's stored hash, at the hash's own cost;
+    /// `None` for an account that does not exist takes as long as a new hash and is
+    /// always wrong.
+    ///
+    /// # Errors
+    /// A stored hash that cannot be read.
+    pub async fn verify(
+        self,
+        password: Secret,
+        stored: Option<String>,
+    ) -> Result<Verdict, HashError> {
+        tokio::task::spawn_blocking(move || self.compare(&password, stored.as_deref())).await?
+    }
+
+    fn compare(self, password: &Secret, stored: Option<&str>) -> Result<Verdict, HashError> {
+        let decoy = self.decoy();
+        let hash = PasswordHash::new(stored.unwrap_or(&decoy))
+            .map_err(argon2::password_hash::Error::from)?;
+        let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+            return Ok(Verdict::Wrong);
         };
-        Ok(hash.to_string())
-    })
-    .await?
-}
+        // Comparing outputs takes the same time wherever they differ.
+        let right = digest(&as_in(&hash)?, password.expose(), salt)? == *expected;
+        Ok(if right && stored.is_some() {
+            Verdict::Right { needs_rehash: self.needs_rehash(&hash) }
+        } else {
+            Verdict::Wrong
+        })
+    }
 
-/// Verifies a password against an account's stored hash; `None` for an account
-/// that does not exist takes as long and is always wrong.
-///
-/// # Errors
-/// A stored hash that cannot be read.
-pub async fn verify_password(
-    password: Secret,
-    stored: Option<String>,
-) -> Result<Verdict, HashError> {
-    tokio::task::spawn_blocking(move || verify(&password, stored.as_deref())).await?
-}
+    /// Verified in place of an account that does not exist, so that the time taken
+    /// does not tell. It costs what a new hash costs.
+    fn decoy(self) -> String {
+        let Self { memory_kib, passes, lanes } = self;
+        format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${DECOY}")
+    }
 
-fn verify(password: &Secret, stored: Option<&str>) -> Result<Verdict, HashError> {
-    let hash =
-        PasswordHash::new(stored.unwrap_or(DECOY)).map_err(argon2::password_hash::Error::from)?;
-    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
-        return Ok(Verdict::Wrong);
-    };
-    // Comparing outputs takes the same time wherever they differ.
-    let right = digest(&as_in(&hash)?, password.expose(), salt)? == *expected;
-    Ok(if right && stored.is_some() {
-        Verdict::Right { needs_rehash: needs_rehash(&hash) }
-    } else {
-        Verdict::Wrong
-    })
+    /// Whether a stored hash was made with anything but the present parameters.
+    fn needs_rehash(self, hash: &PasswordHash) -> bool {
+        let other_algorithm = hash.algorithm != Algorithm::Argon2id.ident()
+            || hash.version != Some(Version::V0x13.into());
+        other_algorithm
+            || Params::try_from(hash).map_or(true, |params| {
+                (params.m_cost(), params.t_cost(), params.p_cost())
+                    != (self.memory_kib, self.passes, self.lanes)
+            })
+    }
+
+    fn argon2(self) -> Argon2<'static> {
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, None)
+            .expect("both costs are valid");
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+    }
 }
 
 /// Memory that no hash is being made in. An allocator that is asked for 19 MiB with
@@ -105,23 +147,6 @@ fn digest(argon2: &Argon2<'_>, password: &str, salt: &[u8]) -> Result<Output, Ha
     Ok(Output::new(output).map_err(argon2::password_hash::Error::from)?)
 }
 
-/// Whether a stored hash was made with anything but the present parameters.
-fn needs_rehash(hash: &PasswordHash) -> bool {
-    let other_algorithm = hash.algorithm != Algorithm::Argon2id.ident()
-        || hash.version != Some(Version::V0x13.into());
-    other_algorithm
-        || Params::try_from(hash).map_or(true, |params| {
-            (params.m_cost(), params.t_cost(), params.p_cost()) != (MEMORY_KIB, PASSES, LANES)
-        })
-}
-
-/// With the present parameters.
-fn present() -> Argon2<'static> {
-    let params =
-        Params::new(MEMORY_KIB, PASSES, LANES, None).expect("OWASP's parameters are valid");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-}
-
 /// With the parameters of a stored hash.
 fn as_in(hash: &PasswordHash) -> Result<Argon2<'static>, argon2::password_hash::Error> {
     let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
@@ -141,19 +166,26 @@ mod tests {
 
     #[tokio::test]
     async fn the_right_password_verifies_and_another_does_not() {
-        let hash = hash_password("correct horse".into(), &entropy()).await.unwrap();
+        let hash = Hasher::default().hash("correct horse".into(), &entropy()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        let right = verify_password("correct horse".into(), Some(hash.clone())).await.unwrap();
+        let right =
+            Hasher::default().verify("correct horse".into(), Some(hash.clone())).await.unwrap();
         assert_eq!(right, Verdict::Right { needs_rehash: false });
-        let wrong = verify_password("battery staple".into(), Some(hash)).await.unwrap();
+        let wrong = Hasher::default().verify("battery staple".into(), Some(hash)).await.unwrap();
         assert_eq!(wrong, Verdict::Wrong);
     }
 
     #[tokio::test]
     async fn an_unknown_account_is_wrong_and_hashes_all_the_same() {
-        assert_eq!(verify_password("anything".into(), None).await.unwrap(), Verdict::Wrong);
-        let decoy = PasswordHash::new(DECOY).unwrap();
-        assert!(!needs_rehash(&decoy), "the decoy costs what a real hash costs");
+        assert_eq!(
+            Hasher::default().verify("anything".into(), None).await.unwrap(),
+            Verdict::Wrong
+        );
+        let decoy = Hasher::default().decoy();
+        let decoy = PasswordHash::new(&decoy).unwrap();
+        assert!(!Hasher::default().needs_rehash(&decoy), "the decoy costs what a real hash costs");
+        let cheap = Hasher::LEAST.verify("anything".into(), None).await.unwrap();
+        assert_eq!(cheap, Verdict::Wrong);
     }
 
     #[tokio::test]
@@ -161,12 +193,12 @@ mod tests {
         let weak =
             Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
         let hash: PasswordHash = weak.hash_password_with_salt(b"pw", b"0123456789abcdef").unwrap();
-        let verdict = verify_password("pw".into(), Some(hash.to_string())).await.unwrap();
+        let verdict = Hasher::default().verify("pw".into(), Some(hash.to_string())).await.unwrap();
         assert_eq!(verdict, Verdict::Right { needs_rehash: true });
     }
 
     #[tokio::test]
     async fn a_broken_stored_hash_is_an_error_not_a_wrong_password() {
-        assert!(verify_password("pw".into(), Some("nonsense".into())).await.is_err());
+        assert!(Hasher::default().verify("pw".into(), Some("nonsense".into())).await.is_err());
     }
 }

@@ -5,30 +5,26 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    Books, Case, Entry,
-    model::{MAX_BET, Snap, Standing, day_of, level, product, reward},
-    slot,
-};
+use super::{Case, Entry, model::level, slot};
 use crate::history::{Event, Invocation};
 
 /// A request and what became of it.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub by: Invocation,
-    operation: &'static str,
-    player: Option<String>,
+    pub operation: &'static str,
+    pub player: Option<String>,
     key: Option<String>,
-    body: Value,
-    clock_ms: i64,
-    start: usize,
-    end: usize,
+    pub body: Value,
+    pub clock_ms: i64,
+    pub start: usize,
+    pub end: usize,
     answer: Option<(u16, bool, String)>,
 }
 
 impl Attempt {
     /// What makes two requests the same: operation and body, without passwords.
-    fn identity(&self) -> (String, Value) {
+    pub fn identity(&self) -> (String, Value) {
         let mut body = self.body.clone();
         if let Some(fields) = body.as_object_mut() {
             fields.remove("password");
@@ -133,7 +129,7 @@ impl Case<'_> {
         }
     }
 
-    fn with_key(&self, once: &str) -> Option<(&String, &Entry)> {
+    pub fn with_key(&self, once: &str) -> Option<(&String, &Entry)> {
         self.players.iter().find_map(|(player, books)| {
             let is_it = |entry: &&Entry| entry.once.as_ref().is_some_and(|(key, _)| key == once);
             books.entries.iter().find(is_it).map(|entry| (player, entry))
@@ -296,111 +292,6 @@ impl Case<'_> {
         pairs.into_iter().filter(|(_, told, kept)| told != kept).map(|(name, ..)| name).collect()
     }
 
-    /// What is wrong with being refused.
-    fn refused(
-        &self,
-        attempt: &Attempt,
-        once: Option<&str>,
-        status: u16,
-        body: &str,
-        by: &BTreeMap<Invocation, Attempt>,
-    ) -> Option<String> {
-        let problem: Value = serde_json::from_str(body).unwrap_or_default();
-        let code = problem["code"].as_str().unwrap_or_default();
-        if is_malformed(attempt) {
-            return (code != "validation_failed").then(|| format!("refused with {code}: {body}"));
-        }
-        let used = once.and_then(|once| self.with_key(once)).map(|(_, entry)| entry);
-        if code == "idempotency_key_reused" {
-            return match used {
-                None => Some("the key is said to be used, and it is not".to_owned()),
-                Some(entry) if entry.committed >= attempt.end => {
-                    Some("the key is said to be used, and was not yet".to_owned())
-                }
-                Some(entry) => {
-                    let same =
-                        by.get(&entry.by).is_some_and(|w| w.identity() == attempt.identity());
-                    same.then(|| {
-                        "the key is said to be another request's, and is this one's".to_owned()
-                    })
-                }
-            };
-        }
-        let allowed = match attempt.operation {
-            "signup" => self.signup_refused(attempt, code),
-            "login" => {
-                code == "invalid_credentials"
-                    && attempt.body["password"] != crate::clients::PASSWORD
-            }
-            operation => {
-                let books = attempt.player.as_ref().and_then(|player| self.players.get(player));
-                let snaps = books.map_or(&[][..], |b| b.snaps_between(attempt.start, attempt.end));
-                let day = day_of(attempt.clock_ms);
-                snaps
-                    .iter()
-                    .any(|snap| refusal(operation, snap, &attempt.body, day, code, &problem))
-            }
-        };
-        if !allowed {
-            return Some(format!("refused with {status} {code}: {body}"));
-        }
-        // Before any rule is asked, a used key gives its answer again.
-        let first = attempt.operation != "signup" || !is_static(code);
-        match used {
-            Some(entry)
-                if entry.committed < attempt.start && first && attempt.operation != "login" =>
-            {
-                Some(format!("refused with {code}, though entry {} has this key", entry.seq))
-            }
-            _ => None,
-        }
-    }
-
-    fn signup_refused(&self, attempt: &Attempt, code: &str) -> bool {
-        let body = &attempt.body;
-        let taken = |prefix: &str, name: &Value| {
-            let name = name.as_str().unwrap_or_default().to_lowercase();
-            let item = self.others.get(&format!("{prefix}#{name}/{prefix}"));
-            let owner = item.and_then(|item| self.players.get(item["player"].as_str()?));
-            let born = |books: &Books| books.entries.first().map(|entry| entry.committed);
-            owner.and_then(born).is_some_and(|born| born < attempt.end)
-        };
-        match code {
-            "invalid_invite_code" => body["invite_code"] != "5858",
-            "underage" => body["birth_date"] != "1998-04-01",
-            "site_id_taken" => taken("SITE", &body["site_id"]),
-            "nickname_taken" => taken("NICK", &body["nickname"]),
-            _ => false,
-        }
-    }
-
-    /// A read shows the player as they were at some moment while it ran.
-    fn read(&self, attempt: &Attempt, body: &str) -> Option<String> {
-        let player = attempt.player.as_ref()?;
-        let books = self.players.get(player)?;
-        let answer: Value = serde_json::from_str(body).unwrap_or_default();
-        let day = day_of(attempt.clock_ms);
-        let snaps = books.snaps_between(attempt.start, attempt.end);
-        let fits = |snap: &Snap| match attempt.operation {
-            "me" => is_user(snap, &answer),
-            "balance" => answer["gold_balance"] == snap.gold,
-            "stats" => is_stats(snap, &answer, day),
-            "streak" => is_streak(snap, &answer, day),
-            "fairness" => {
-                let seed = slot::server_seed(&self.evidence.master_key, player, snap.epoch);
-                answer["epoch"] == snap.epoch
-                    && answer["next_nonce"] == snap.version + 1
-                    && answer["client_seed"] == snap.client_seed.as_str()
-                    && answer["server_seed_hash"] == slot::commitment(&seed).as_str()
-            }
-            _ => is_user(snap, &answer["profile"]) && is_streak(snap, &answer["streak"], day),
-        };
-        if snaps.iter().any(fits) {
-            return None;
-        }
-        Some(format!("no moment was like that: {body}; there was {:?}", snaps.last()))
-    }
-
     fn nobody_panics(&mut self, by: &BTreeMap<Invocation, Attempt>) {
         let history = &self.evidence.history;
         let silent = history.iter().filter_map(|event| match event {
@@ -430,83 +321,4 @@ fn one_answer(
 
 fn is_read(operation: &str) -> bool {
     matches!(operation, "me" | "balance" | "stats" | "streak" | "fairness" | "dashboard")
-}
-
-/// Refused before anything is looked up.
-fn is_malformed(attempt: &Attempt) -> bool {
-    let body = &attempt.body;
-    match attempt.operation {
-        "spin" => body["bet"].as_i64().is_none_or(|bet| bet < 1),
-        "buy" => body["quantity"].as_i64().is_none_or(|quantity| !(1..=99).contains(&quantity)),
-        _ => false,
-    }
-}
-
-/// Signup asks these before it looks at its key.
-fn is_static(code: &str) -> bool {
-    matches!(code, "invalid_invite_code" | "underage")
-}
-
-fn refusal(
-    operation: &str,
-    snap: &Snap,
-    body: &Value,
-    day: i64,
-    code: &str,
-    problem: &Value,
-) -> bool {
-    let number = |name: &str| body[name].as_i64().unwrap_or(0);
-    let poor = |needed: i64| {
-        code == "insufficient_funds" && needed > snap.gold && problem["gold_balance"] == snap.gold
-    };
-    match operation {
-        "spin" => {
-            let bet = number("bet");
-            poor(bet) || (code == "bet_too_large" && bet <= snap.gold && bet > MAX_BET)
-        }
-        "buy" => match product(body["product_id"].as_str().unwrap_or_default()) {
-            None => code == "product_not_found",
-            Some((_, most, _)) if number("quantity") > most => code == "validation_failed",
-            Some((price, ..)) => poor(price * number("quantity")),
-        },
-        "claim" => code == "already_claimed" && snap.standing(day) == Standing::Claimed,
-        _ => false,
-    }
-}
-
-fn is_user(snap: &Snap, user: &Value) -> bool {
-    let (level, experience) = level(snap.xp);
-    user["gold_balance"] == snap.gold
-        && user["level"] == level
-        && user["experience"] == experience
-        && user["streak"] == snap.count
-}
-
-fn is_stats(snap: &Snap, answer: &Value, day: i64) -> bool {
-    let overall = &answer["overall"];
-    let days = i64::try_from(snap.days.len()).unwrap_or(-1);
-    answer["total_games_played"] == snap.plays
-        && answer["lifetime_active_days"] == days
-        && answer["last_30d_active_days"] == snap.recent(day)
-        && overall["plays"] == snap.plays
-        && overall["wins"] == snap.wins
-        && overall["losses"] == snap.losses
-        && overall["total_bets"] == snap.bet
-        && overall["highest_multiplier"] == snap.highest
-        && overall["total_profit"] == snap.won - snap.bet
-}
-
-fn is_streak(snap: &Snap, answer: &Value, day: i64) -> bool {
-    let standing = snap.standing(day);
-    let (shown, next, left) = match standing {
-        Standing::Claimed => (snap.count, snap.count + 1, snap.protections),
-        Standing::Going => (snap.count, snap.count + 1, snap.protections),
-        Standing::Covered { days } => (snap.count, snap.count + 1, snap.protections - days),
-        Standing::Over { used } => (0, 1, snap.protections - used),
-    };
-    answer["count"] == shown
-        && answer["claimed_today"] == (standing == Standing::Claimed)
-        && answer["next_reward"]["gold"] == reward(next).0
-        && answer["protection"] == left
-        && answer["longest"] == snap.longest
 }

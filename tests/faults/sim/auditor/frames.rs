@@ -11,6 +11,7 @@ use crate::history::{Event, Invocation};
 #[derive(Default)]
 struct Line {
     player: String,
+    ticket: String,
     open: bool,
     /// Whether an `initial_state` came.
     greeted: bool,
@@ -40,13 +41,20 @@ impl Case<'_> {
         let mut lines: BTreeMap<String, Line> = BTreeMap::new();
         let mut dead: BTreeSet<String> = BTreeSet::new();
         let mut wrong: Vec<(String, Invocation, String)> = Vec::new();
+        let mut admitted: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for (place, event) in self.evidence.history.iter().enumerate() {
             match event {
-                Event::Opening { socket, player, .. } => {
-                    let line = Line { player: player.clone(), ..Line::default() };
+                Event::Opening { socket, player, ticket, .. } => {
+                    let (player, ticket) = (player.clone(), ticket.clone());
+                    let line = Line { player, ticket, ..Line::default() };
                     lines.insert(socket.clone(), line);
                 }
-                Event::Opened { socket } => lines.entry(socket.clone()).or_default().open = true,
+                Event::Opened { socket } => {
+                    let line = lines.entry(socket.clone()).or_default();
+                    line.open = true;
+                    let ticket = (line.player.clone(), line.ticket.clone());
+                    admitted.entry(ticket).or_default().push(socket.clone());
+                }
                 Event::Closed { socket } => lines.entry(socket.clone()).or_default().open = false,
                 Event::DeadLetter { group, .. } => drop(dead.insert(group.clone())),
                 Event::Sync { socket, .. } => {
@@ -67,6 +75,11 @@ impl Case<'_> {
         }
         for (player, by, what) in wrong {
             self.find("a frame is an entry's, and its player's", Some(&player), &[by], what);
+        }
+        for ((player, ticket), sockets) in admitted.iter().filter(|(_, sockets)| sockets.len() > 1)
+        {
+            let what = format!("{ticket} opened {sockets:?}");
+            self.find("a ticket opens one socket", Some(player), &[], what);
         }
         for (socket, line) in lines.iter().filter(|(_, line)| line.open) {
             let Some(books) = self.players.get(&line.player) else { continue };

@@ -6,6 +6,9 @@ mod events;
 mod frames;
 mod journal;
 mod model;
+mod reads;
+mod refusals;
+mod rows;
 pub mod slot;
 
 use std::collections::BTreeMap;
@@ -87,6 +90,7 @@ pub fn audit(evidence: &Evidence) -> Vec<Finding> {
     case.clients();
     case.events();
     case.frames();
+    case.rows();
     case.findings
 }
 
