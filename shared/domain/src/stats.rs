@@ -56,9 +56,11 @@ impl Stats {
         }
     }
 
-    /// Days with any action among the 30 up to `today`.
+    /// Days with any action among the 30 up to `today`, or up to the latest one, if
+    /// the reader's clock runs behind the writer's around midnight.
     #[must_use]
     pub fn active_days(&self, today: Date) -> usize {
+        let today = self.recent_days.last().map_or(today, |latest| today.max(*latest));
         let first = today.saturating_sub((RECENT_DAYS - 1).days());
         self.recent_days.range(first..=today).count()
     }
