@@ -116,8 +116,10 @@ impl Plant {
     /// hunt. Not all begin at 1, only to spare the rare ones' tests the seeds before.
     pub const fn seeds(self) -> Range<u64> {
         match self {
-            Self::DropOnceCondition | Self::DropViewCondition => 1..201,
-            Self::TicketDeleted => 45..401,
+            Self::DropOnceCondition | Self::DropViewCondition | Self::AcknowledgeBeforePush => {
+                10..201
+            }
+            Self::TicketDeleted => 50..401,
             _ => 1..41,
         }
     }

@@ -38,8 +38,8 @@ use crate::{
 };
 
 /// A run that has not come to rest after so many steps, and so many more for each
-/// command, never will: several times what one takes that does.
-const STEPS: (usize, usize) = (2_000, 60);
+/// command, never will: twice what any took that did.
+const STEPS: (usize, usize) = (6_000, 60);
 
 /// Steps of faults once every command has been sent.
 const AFTERMATH: usize = 300;
