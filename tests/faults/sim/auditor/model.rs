@@ -94,12 +94,11 @@ impl Snap {
         Standing::Over { used: self.protections }
     }
 
-    /// Days with any action among the last thirty. Whoever asks by a clock of before
-    /// the latest of them is told of those that are still kept.
+    /// Days with any action among the last thirty, up to the latest of them for
+    /// whoever asks by a clock of before it.
     pub fn recent(&self, today: i64) -> i64 {
-        let latest = self.days.last().copied().unwrap_or(today);
-        let recent = |day: &&i64| (today.max(latest) - 29..=today).contains(*day);
-        i64::try_from(self.days.iter().filter(recent).count()).unwrap_or(i64::MAX)
+        let today = self.days.last().map_or(today, |latest| today.max(*latest));
+        i64::try_from(self.days.range(today - 29..=today).count()).unwrap_or(i64::MAX)
     }
 
     /// The player after one more entry, and all that is wrong with it.
