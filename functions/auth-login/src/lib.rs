@@ -61,8 +61,9 @@ async fn login(
     key: Option<IdempotencyKey>,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
-    let Login { store, per_address, .. } = &*login;
-    let guess = Guess::at_login(store, &request.site_id, meta.source_ip, *per_address, meta.now);
+    let Login { store, entropy, per_address, .. } = &*login;
+    let guess =
+        Guess::at_login(store, &request.site_id, meta.source_ip, *per_address, entropy, meta.now);
     guess.begin().await?;
     let Recognised { player, set_by, rehashed } = login.recognise(request).await?;
     let ctx = command::context(&meta, &login.entropy);

@@ -64,7 +64,7 @@ async fn change(
     let once = once(key, player, &ctx);
     // Before anything is guessed: a token that is no longer good guesses nothing.
     let repeated = store.receipt(subject, &once).await?;
-    let guess = Guess::at_own_password(store, player, meta.now);
+    let guess = Guess::at_own_password(store, player, entropy, meta.now);
     guess.begin().await?;
     let login = store.login_of(player).await?;
     let login = login.ok_or_else(|| Problem::new(Code::Unauthenticated))?;

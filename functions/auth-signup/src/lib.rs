@@ -19,7 +19,7 @@ use runtime::{
     http::{IdempotencyKey, Json, Meta, app, deprecated, rendered_answer},
     secrets::Rotating,
 };
-use store::{Decision, Receipt, Store};
+use store::{Decision, Receipt, Store, Subject};
 use utoipa_axum::{
     router::{OpenApiRouter, UtoipaMethodRouterExt},
     routes,
@@ -107,9 +107,17 @@ impl Signup {
             birth_date: request.birth_date,
             must_change_password: false,
         };
+        let keys = self.keys.current().await?;
+        let (id, once) = (PlayerId::mint(&ctx), once(key, &command, &keys, &ctx));
         // Before the costly part; `decide` and the commit ask again.
         let invite = self.invite(&command.invite_code).await?;
-        command.admit(&self.policy, invite.as_ref(), &ctx)?;
+        if let Err(rejection) = command.admit(&self.policy, invite.as_ref(), &ctx) {
+            // The use that let this very player in may have been the code's last.
+            let receipt = self.store.receipt(Subject::system(id), &once).await?;
+            let receipt = receipt.ok_or(rejection)?;
+            self.check_owner(&command, &receipt, request.password).await?;
+            return self.answer(command, &receipt, &keys);
+        }
         let hash = self
             .hasher
             .hash(request.password.clone(), &self.entropy)
@@ -117,7 +125,7 @@ impl Signup {
             .map_err(Problem::internal)?;
         let receipt = self
             .store
-            .create(PlayerId::mint(&ctx), once(key, &command, &ctx), || {
+            .create(id, once, || {
                 let hash = PasswordHash(hash.clone());
                 let plan = sign_up::decide(&command, hash, &self.policy, invite.as_ref(), &ctx)?;
                 Ok(Decision { plan, answer: None })
@@ -126,7 +134,7 @@ impl Signup {
         if receipt.replayed {
             self.check_owner(&command, &receipt, request.password).await?;
         }
-        self.answer(command, &receipt).await
+        self.answer(command, &receipt, &keys)
     }
 
     /// The invite with this code; the unlimited code is none.
@@ -137,21 +145,17 @@ impl Signup {
         Ok(self.store.invite(code).await?)
     }
 
-    /// The request hash leaves everything personal out: what can be guessed can be
-    /// found from its hash, and the journal outlives a player's wish to be forgotten.
-    /// So whoever repeats the request shows by name and password that it was theirs.
+    /// The request hash leaves the password out: not even a keyed hash of it that is
+    /// quick must lie in the table. So whoever repeats the request shows that they know
+    /// it.
     async fn check_owner(
         &self,
         command: &SignUp,
         receipt: &Receipt,
         password: contract::Secret,
     ) -> Result<(), Problem> {
-        let login = self.store.login(&command.site_id).await?.filter(|login| {
-            let Profile { site_id, nickname, .. } = &login.player.profile;
-            login.player.id == receipt.entry.player
-                && *site_id == command.site_id
-                && *nickname == command.nickname
-        });
+        let login = self.store.login(&command.site_id).await?;
+        let login = login.filter(|login| login.player.id == receipt.entry.player);
         let hash = login.map(|login| login.password_hash);
         match self.hasher.verify(password, hash).await.map_err(Problem::internal)? {
             Verdict::Right { .. } => Ok(()),
@@ -161,7 +165,12 @@ impl Signup {
 
     /// Rendered from entry and request each time: entries hold neither tokens nor
     /// names. The same entry and request make the same bytes.
-    async fn answer(&self, command: SignUp, receipt: &Receipt) -> Result<Response, Problem> {
+    fn answer(
+        &self,
+        command: SignUp,
+        receipt: &Receipt,
+        keys: &JwtKeys,
+    ) -> Result<Response, Problem> {
         let Fact::PlayerSignedUp { session, .. } = receipt.entry.fact else {
             return Err(Problem::internal("the key of a signup leads to another entry"));
         };
@@ -175,19 +184,20 @@ impl Signup {
         let player = Player::unborn(receipt.entry.player, profile)
             .apply(&receipt.entry)
             .map_err(|overflow| Problem::from(Rejection::from(overflow)))?;
-        let keys = self.keys.current().await?;
-        let answer = session_answer(&keys, session, receipt.entry.at, User::of(&player));
+        let answer = session_answer(keys, session, receipt.entry.at, User::of(&player));
         Ok(rendered_answer(StatusCode::CREATED, &answer, receipt.replayed))
     }
 }
 
-fn once(key: Option<IdempotencyKey>, command: &SignUp, ctx: &Ctx) -> Once {
+fn once(key: Option<IdempotencyKey>, command: &SignUp, keys: &JwtKeys, ctx: &Ctx) -> Once {
     let Some(key) = key else {
         // Nobody can repeat this request; the key only settles unknown outcomes.
         return command::once_by_nature(format!("signup:{}", PlayerId::mint(ctx)));
     };
+    let body = (&command.site_id, &command.nickname, &command.invite_code, command.birth_date);
+    let seal = &keys.derive("signup-request:1")[0];
     Once {
         key: OnceKey::Anonymous(key.into_string()),
-        request_hash: command::request_hash("auth_signup", &command.invite_code),
+        request_hash: command::personal_request_hash(seal, "auth_signup", &body),
     }
 }

@@ -52,16 +52,27 @@ struct Failure {
     at: i64,
     /// What was guessed at, as the caller abbreviates it.
     on: String,
+    /// Whose attempt it is, so that one is counted once however often it is written.
+    by: u64,
 }
 
 impl Attempts {
-    /// Counts an attempt on `target`, as failed until [`Attempts::forgive`] says
-    /// otherwise.
+    /// Counts the attempt `by` on `target`, as failed until [`Attempts::forgive`] says
+    /// otherwise. One that is counted already stays as it is.
     ///
     /// # Errors
     /// [`Rejection::LoginLocked`] after too many failures, until the oldest of them
     /// no longer counts; [`Rejection::RateLimited`] after too many attempts.
-    pub fn begin(&self, policy: Policy, target: &str, now: Timestamp) -> Result<Self, Rejection> {
+    pub fn begin(
+        &self,
+        policy: Policy,
+        target: &str,
+        by: u64,
+        now: Timestamp,
+    ) -> Result<Self, Rejection> {
+        if self.failures.iter().any(|failure| failure.by == by) {
+            return Ok(self.clone());
+        }
         let mut next = self.recent(now);
         if let Some(excess) = next.failures.len().checked_sub(policy.failures) {
             let oldest =
@@ -73,7 +84,7 @@ impl Attempts {
         if let Some(limit) = policy.attempts {
             next.pace = next.pace.take(limit, now)?;
         }
-        next.failures.push(Failure { at: now.as_millisecond(), on: target.to_owned() });
+        next.failures.push(Failure { at: now.as_millisecond(), on: target.to_owned(), by });
         Ok(next)
     }
 
@@ -112,22 +123,30 @@ mod tests {
         Timestamp::from_second(1_795_000_000 + seconds).expect("an instant")
     }
 
+    /// Another attempt than any before.
+    fn number() -> u64 {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn locked(seconds: i64) -> Result<Attempts, Rejection> {
         Err(Rejection::LoginLocked { retry_after: SignedDuration::from_secs(seconds) })
     }
 
     fn failed(times: &[i64]) -> Attempts {
         times.iter().fold(Attempts::default(), |attempts, second| {
-            attempts.begin(Policy::ACCOUNT, "a", at(*second)).expect("not locked yet")
+            attempts.begin(Policy::ACCOUNT, "a", number(), at(*second)).expect("not locked yet")
         })
     }
 
     #[test]
     fn the_sixth_attempt_in_ten_minutes_waits_until_the_first_no_longer_counts() {
         let attempts = failed(&[0, 120, 240, 360, 480]);
-        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", at(599)), locked(1));
-        let attempts = attempts.begin(Policy::ACCOUNT, "a", at(600)).expect("the first is gone");
-        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", at(600)), locked(120));
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", number(), at(599)), locked(1));
+        let attempts =
+            attempts.begin(Policy::ACCOUNT, "a", number(), at(600)).expect("the first is gone");
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", number(), at(600)), locked(120));
     }
 
     #[test]
@@ -135,13 +154,13 @@ mod tests {
         let policy = Policy::address(20, 5);
         let mut attempts = Attempts::default();
         for target in ["mine", "yours", "yours", "yours", "mine"] {
-            attempts = attempts.begin(policy, target, at(0)).expect("not locked yet");
+            attempts = attempts.begin(policy, target, number(), at(0)).expect("not locked yet");
         }
-        assert_eq!(attempts.begin(policy, "mine", at(1)), locked(599));
+        assert_eq!(attempts.begin(policy, "mine", number(), at(1)), locked(599));
         let forgiven = attempts.forgive("mine", at(1));
-        let next = forgiven.begin(policy, "yours", at(1)).expect("three on yours");
-        let next = next.begin(policy, "yours", at(1)).expect("four");
-        assert_eq!(next.begin(policy, "mine", at(1)), locked(599));
+        let next = forgiven.begin(policy, "yours", number(), at(1)).expect("three on yours");
+        let next = next.begin(policy, "yours", number(), at(1)).expect("four");
+        assert_eq!(next.begin(policy, "mine", number(), at(1)), locked(599));
     }
 
     #[test]
@@ -149,13 +168,13 @@ mod tests {
         let policy = Policy::address(20, 5);
         let mut attempts = Attempts::default();
         for _ in 0..20 {
-            attempts = attempts.begin(policy, "a", at(0)).expect("within the burst");
+            attempts = attempts.begin(policy, "a", number(), at(0)).expect("within the burst");
             attempts = attempts.forgive("a", at(0));
         }
         let retry_after = SignedDuration::from_secs(15);
-        let refused = attempts.begin(policy, "a", at(0));
+        let refused = attempts.begin(policy, "a", number(), at(0));
         assert_eq!(refused, Err(Rejection::RateLimited { retry_after }));
-        assert!(attempts.begin(policy, "a", at(15)).is_ok());
+        assert!(attempts.begin(policy, "a", number(), at(15)).is_ok());
         assert_eq!(attempts.forgotten_at(), at(300));
     }
 
@@ -163,6 +182,16 @@ mod tests {
     fn a_lower_limit_holds_at_once() {
         let attempts = failed(&[0, 1, 2, 3, 4]);
         let strict = Policy { failures: 3, ..Policy::ACCOUNT };
-        assert_eq!(attempts.begin(strict, "a", at(5)), locked(597));
+        assert_eq!(attempts.begin(strict, "a", number(), at(5)), locked(597));
+    }
+
+    #[test]
+    fn an_attempt_that_is_written_twice_is_counted_once() {
+        let policy = Policy::address(2, 5);
+        let once = Attempts::default().begin(policy, "a", 1, at(0)).expect("the first");
+        assert_eq!(once.begin(policy, "a", 1, at(0)), Ok(once.clone()));
+        let twice = once.begin(policy, "a", 2, at(0)).expect("another");
+        assert_ne!(twice, once);
+        assert!(twice.begin(policy, "a", 3, at(0)).is_err());
     }
 }

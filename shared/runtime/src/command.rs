@@ -3,6 +3,7 @@
 use axum::response::Response;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use domain::{Answer, Ctx, Once, OnceKey};
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::Receipt;
@@ -45,6 +46,18 @@ pub fn request_hash(operation: &str, body: &impl Serialize) -> String {
     hash.update(b"\n");
     hash.update(serde_json::to_vec(body).expect("contract types serialize"));
     BASE64_STANDARD.encode(hash.finalize())
+}
+
+/// As [`request_hash`], of what is personal: nobody who lacks the key can find it
+/// from its hash by guessing, and the journal outlives a wish to be forgotten.
+///
+/// # Panics
+/// As [`request_hash`].
+#[must_use]
+pub fn personal_request_hash(key: &[u8; 32], operation: &str, body: &impl Serialize) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(request_hash(operation, body).as_bytes());
+    BASE64_STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// The answer to keep with the entry.

@@ -42,16 +42,22 @@ struct Counter {
 }
 
 impl Store {
-    /// Counts an attempt on `target` with each of the `guessers`, as failed until
+    /// Counts the attempt `by` on `target` with each of the `guessers`, as failed until
     /// [`Store::forgive`] says otherwise. Of any number at once, no more get through
     /// than the policies say. A refused one costs one read and no write.
     ///
     /// # Errors
     /// [`Rejection::LoginLocked`], [`Rejection::RateLimited`],
     /// [`crate::Error::Unavailable`].
-    pub async fn attempt(&self, guessers: &[Guesser], target: &str, now: Timestamp) -> Result<()> {
+    pub async fn attempt(
+        &self,
+        guessers: &[Guesser],
+        target: &str,
+        by: u64,
+        now: Timestamp,
+    ) -> Result<()> {
         self.count(guessers, target, |guesser, attempts| {
-            attempts.begin(guesser.policy, target, now)
+            attempts.begin(guesser.policy, target, by, now)
         })
         .await
     }

@@ -88,8 +88,12 @@ impl Store {
     /// As [`Store::execute`].
     pub async fn receipt(&self, subject: Subject, once: &Once) -> Result<Option<Receipt>> {
         let loaded = self.load(subject.player(), &once.key).await?;
-        let state = loaded.player.ok_or(Error::PlayerNotFound(subject.player()))?;
-        subject.admit(&state)?;
+        match &loaded.player {
+            Some(state) => subject.admit(state)?,
+            // Who is not there yet asks for nobody.
+            None if subject.is_system() => {}
+            None => return Err(Error::PlayerNotFound(subject.player())),
+        }
         match loaded.pointer {
             Some(pointer) => self.replay(pointer, once).await.map(Some),
             None => Ok(None),

@@ -30,6 +30,10 @@ impl Subject {
         self.player
     }
 
+    pub(crate) const fn is_system(&self) -> bool {
+        self.credentials.is_none()
+    }
+
     /// # Errors
     /// [`Error::Rejected`] when the token no longer says what the state says.
     pub(crate) fn admit(&self, state: &Player) -> Result<()> {

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use runtime::auth::JwtKeys;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     functions,
@@ -56,6 +58,8 @@ pub struct Command {
 pub struct Known {
     pub id: String,
     pub site_id: String,
+    /// The latest session that an answer told of.
+    pub session: Uuid,
 }
 
 /// All clients together.
@@ -300,13 +304,15 @@ impl Run {
         let mut world = self.world.lock();
         let now = world.clock("");
         let mut headers = BTreeMap::from([("host", "sim".to_owned())]);
-        if let Some(player) = &command.player {
+        let known = command.player.as_ref();
+        let known = known.and_then(|id| self.clients.players.iter().find(|known| known.id == *id));
+        let session = known.map(|known| known.session);
+        if let (Some(player), Some(session)) = (&command.player, session) {
             let id: domain::PlayerId = player.parse().expect("an id");
             // The plant is about days, not about tokens.
             let shift = jiff::SignedDuration::from_millis(world.planted_shift_ms(function));
             let issued = now.saturating_add(shift).expect("of this century");
-            let token =
-                self.clients.keys.issue(id.uuid(), domain::Role::Standard, id.uuid(), issued);
+            let token = self.clients.keys.issue(id.uuid(), domain::Role::Standard, session, issued);
             headers.insert("authorization", format!("Bearer {}", token.token.expose()));
         }
         if let Some(key) = &command.key {
@@ -323,6 +329,7 @@ impl Run {
             by,
             operation: command.operation,
             player: command.player.clone(),
+            session: session.map(|session| session.to_string()),
             key: command.key.clone(),
             body: command.body.clone(),
             clock_ms,
@@ -351,11 +358,13 @@ impl Run {
         command.settled |= status < 500 || route(command.operation).0 == "GET";
         let (operation, player) = (command.operation, command.player.clone());
         let read: Value = serde_json::from_str(&body).unwrap_or_default();
-        if operation == "signup" && status == 201 {
+        if matches!((operation, status), ("signup", 201) | ("login", 200)) {
             let text = |name: &str| read["user"][name].as_str().unwrap_or_default().to_owned();
-            let known = Known { id: text("id"), site_id: text("site_id") };
-            if self.clients.players.iter().all(|player| player.id != known.id) {
-                self.clients.players.push(known);
+            let (id, site_id, session) = (text("id"), text("site_id"), session_of(&read));
+            match self.clients.players.iter_mut().find(|known| known.id == id) {
+                // Ids of sessions are in the order of time.
+                Some(known) => known.session = known.session.max(session),
+                None => self.clients.players.push(Known { id, site_id, session }),
             }
         }
         if operation == "ticket"
@@ -450,4 +459,13 @@ fn seen_whole(history: &[Event], socket: &str) -> u64 {
         last += 1;
     }
     if last > base { last - 1 } else { base }
+}
+
+/// The session of an answer's access token.
+fn session_of(answer: &Value) -> Uuid {
+    let token = answer["access_token"].as_str().unwrap_or_default();
+    let claims = token.split('.').nth(1).unwrap_or_default();
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("a token's claims");
+    let claims: Value = serde_json::from_slice(&claims).expect("a token's claims");
+    claims["sid"].as_str().unwrap_or_default().parse().expect("a session")
 }

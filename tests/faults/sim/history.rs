@@ -17,6 +17,9 @@ pub enum Event {
         /// The caller by their token.
         #[serde(skip_serializing_if = "Option::is_none")]
         player: Option<String>,
+        /// The session of that token.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
         body: Value,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use store::{Guesser, Store};
 
 use super::fingerprint;
-use crate::{Env, Problem};
+use crate::{Entropy, Env, Problem};
 
 /// How often one address may log in, by configuration.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ pub struct Guess<'a> {
     store: &'a Store,
     guessers: Vec<Guesser>,
     target: String,
+    /// Which guess it is: never twice the same.
+    number: u64,
     now: Timestamp,
 }
 
@@ -45,6 +47,7 @@ impl<'a> Guess<'a> {
         name: &str,
         from: Option<IpAddr>,
         limits: PerAddress,
+        entropy: &Entropy,
         now: Timestamp,
     ) -> Self {
         let account = fingerprint(&format!("login:{}", name.to_lowercase()));
@@ -54,15 +57,22 @@ impl<'a> Guess<'a> {
             let name = fingerprint(&format!("address:{}", network(address)));
             guessers.push(Guesser { name, policy: limits.0 });
         }
-        Self { store, guessers, target, now }
+        let number = u64::from_be_bytes(entropy.bytes());
+        Self { store, guessers, target, number, now }
     }
 
     /// At the password of a player who is signed in.
     #[must_use]
-    pub fn at_own_password(store: &'a Store, player: PlayerId, now: Timestamp) -> Self {
+    pub fn at_own_password(
+        store: &'a Store,
+        player: PlayerId,
+        entropy: &Entropy,
+        now: Timestamp,
+    ) -> Self {
         let name = fingerprint(&format!("password:{player}"));
         let target = name[..8].to_owned();
-        Self { store, guessers: vec![Guesser { name, policy: Policy::ACCOUNT }], target, now }
+        let guessers = vec![Guesser { name, policy: Policy::ACCOUNT }];
+        Self { store, guessers, target, number: u64::from_be_bytes(entropy.bytes()), now }
     }
 
     /// Counts the guess.
@@ -70,7 +80,7 @@ impl<'a> Guess<'a> {
     /// # Errors
     /// 429 `login_locked` or `rate_limited`: do not even look.
     pub async fn begin(&self) -> Result<(), Problem> {
-        Ok(self.store.attempt(&self.guessers, &self.target, self.now).await?)
+        Ok(self.store.attempt(&self.guessers, &self.target, self.number, self.now).await?)
     }
 
     /// It was right: what was guessed wrong before is forgotten. That this fails is

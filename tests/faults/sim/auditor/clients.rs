@@ -14,6 +14,7 @@ pub struct Attempt {
     pub by: Invocation,
     pub operation: &'static str,
     pub player: Option<String>,
+    pub session: Option<String>,
     key: Option<String>,
     pub body: Value,
     pub clock_ms: i64,
@@ -53,6 +54,9 @@ impl Case<'_> {
             }
             let Some((status, replayed, body)) = attempt.answer.clone() else { continue };
             let finding = match status {
+                200..=299 if !self.signed_in(attempt) => {
+                    Some(format!("answered with {status} to a session that has ended"))
+                }
                 200..=299 if is_read(attempt.operation) => self.read(attempt, &body),
                 200..=299 => self
                     .done(attempt, once.as_deref(), status, replayed, &body, &by)
@@ -85,12 +89,13 @@ impl Case<'_> {
         let mut at: BTreeMap<Invocation, usize> = BTreeMap::new();
         for (place, event) in history.iter().enumerate() {
             match event {
-                Event::Request { by, operation, player, key, body, clock_ms } => {
+                Event::Request { by, operation, player, session, key, body, clock_ms } => {
                     at.insert(*by, attempts.len());
                     attempts.push(Attempt {
                         by: *by,
                         operation,
                         player: player.clone(),
+                        session: session.clone(),
                         key: key.clone(),
                         body: body.clone(),
                         clock_ms: *clock_ms,

@@ -1,6 +1,6 @@
 //! Journal, state, pointers, names and views.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Case, Entry, day_number, millis,
@@ -145,12 +145,11 @@ impl Case<'_> {
     fn belongings(&mut self, player: &str) {
         let books = &self.players[player];
         let mut missing = Vec::new();
-        for entry in &books.entries {
-            if let Some(session) = entry.fact["session"].as_str()
-                && !books.items.contains_key(&format!("AUTH#SESSION#{session}"))
-            {
-                missing.push(format!("session {session}"));
-            }
+        let sessions = sessions(&books.entries);
+        let stored =
+            books.items.get("STATE").map_or(Value::Null, |state| state["sessions"].clone());
+        if stored != json!(sessions) {
+            missing.push(format!("the sessions {sessions:?}, and has {stored}"));
         }
         if !books.items.contains_key("AUTH#CREDENTIAL") {
             missing.push("a password".to_owned());
@@ -255,4 +254,20 @@ impl Case<'_> {
             );
         }
     }
+}
+
+/// The sessions that are open after the entries: of the last thirty days, eight at
+/// most, each as the state has it.
+pub fn sessions(entries: &[Entry]) -> Vec<String> {
+    const THIRTY_DAYS_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+    let mut open: Vec<(String, i64)> = Vec::new();
+    for entry in entries {
+        let Some(session) = entry.fact["session"].as_str() else { continue };
+        open.retain(|(_, expires_s)| expires_s * 1_000 > entry.at_ms);
+        if open.len() == 8 {
+            open.remove(0);
+        }
+        open.push((session.replace('-', ""), (entry.at_ms + THIRTY_DAYS_MS) / 1_000));
+    }
+    open.into_iter().map(|(id, expires_s)| format!("{id}.1.{expires_s}")).collect()
 }

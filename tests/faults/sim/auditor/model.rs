@@ -129,7 +129,10 @@ impl Snap {
         );
         must(entry.at_ms >= self.at_ms, "goes back in time");
         next.at_ms = entry.at_ms;
-        next.days.insert(day_of(entry.at_ms));
+        // What the nightly repair does, the player does not.
+        if !matches!(entry.kind.as_str(), "streak_protection_consumed" | "streak_broken") {
+            next.days.insert(day_of(entry.at_ms));
+        }
         let mut house = "";
         let mut expected = 0;
         match entry.kind.as_str() {

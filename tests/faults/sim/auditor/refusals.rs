@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     Books, Case,
     clients::Attempt,
+    journal::sessions,
     model::{MAX_BET, Snap, Standing, day_of, product},
 };
 use crate::history::Invocation;
@@ -23,6 +24,10 @@ impl Case<'_> {
     ) -> Option<String> {
         let problem: Value = serde_json::from_str(body).unwrap_or_default();
         let code = problem["code"].as_str().unwrap_or_default();
+        if code == "unauthenticated" {
+            let open = self.signed_in(attempt) && !self.signed_out(attempt);
+            return open.then(|| format!("refused with {status} {code}: {body}"));
+        }
         if is_malformed(attempt) {
             return (code != "validation_failed").then(|| format!("refused with {code}: {body}"));
         }
@@ -44,10 +49,15 @@ impl Case<'_> {
         }
         let allowed = match attempt.operation {
             "signup" => self.signup_refused(attempt, code),
-            "login" => {
-                code == "invalid_credentials"
-                    && attempt.body["password"] != crate::clients::PASSWORD
-            }
+            "login" => match code {
+                "invalid_credentials" => attempt.body["password"] != crate::clients::PASSWORD,
+                "login_locked" => guesses(attempt, by) >= 5,
+                // By a clock that is behind the one that last filled the bucket.
+                "rate_limited" => by
+                    .values()
+                    .any(|other| other.operation == "login" && other.clock_ms > attempt.clock_ms),
+                _ => false,
+            },
             operation => {
                 let books = attempt.player.as_ref().and_then(|player| self.players.get(player));
                 let snaps = books.map_or(&[][..], |b| b.snaps_between(attempt.start, attempt.end));
@@ -72,6 +82,28 @@ impl Case<'_> {
         }
     }
 
+    /// Whether the request's session was open at some moment of it.
+    pub fn signed_in(&self, attempt: &Attempt) -> bool {
+        self.session_was(attempt, true)
+    }
+
+    /// Whether it was not open at some moment.
+    fn signed_out(&self, attempt: &Attempt) -> bool {
+        self.session_was(attempt, false)
+    }
+
+    fn session_was(&self, attempt: &Attempt, open: bool) -> bool {
+        let (Some(player), Some(session)) = (&attempt.player, &attempt.session) else {
+            return open;
+        };
+        let Some(books) = self.players.get(player) else { return !open };
+        let session = session.replace('-', "");
+        books.versions(attempt.start, attempt.end).any(|version| {
+            let entries = &books.entries[..version.min(books.entries.len())];
+            sessions(entries).iter().any(|stored| stored.starts_with(&session)) == open
+        })
+    }
+
     fn signup_refused(&self, attempt: &Attempt, code: &str) -> bool {
         let body = &attempt.body;
         let taken = |prefix: &str, name: &Value| {
@@ -89,6 +121,18 @@ impl Case<'_> {
             _ => false,
         }
     }
+}
+
+/// How many logins to the same name began before this one ended and within ten
+/// minutes of it: each counts as a wrong guess until its password was found right.
+fn guesses(attempt: &Attempt, by: &BTreeMap<Invocation, Attempt>) -> usize {
+    const TEN_MINUTES_MS: u64 = 10 * 60 * 1_000;
+    by.values()
+        .filter(|other| other.operation == "login" && other.by != attempt.by)
+        .filter(|other| other.body["site_id"] == attempt.body["site_id"])
+        .filter(|other| other.start < attempt.end)
+        .filter(|other| other.clock_ms.abs_diff(attempt.clock_ms) < TEN_MINUTES_MS)
+        .count()
 }
 
 /// Refused before anything is looked up.
