@@ -110,12 +110,5 @@ async fn killed_and_retried(test: &str) -> Result<()> {
 
 /// The same players where the product is now.
 fn at(players: &[Player], base_url: &str) -> Vec<Player> {
-    let api = Api::new(base_url);
-    players
-        .iter()
-        .map(|player| Player {
-            api: api.with_token(player.api.token().unwrap_or_default()),
-            ..player.clone()
-        })
-        .collect()
+    players.iter().map(|player| Player { api: player.api.at(base_url), ..player.clone() }).collect()
 }

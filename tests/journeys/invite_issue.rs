@@ -55,6 +55,27 @@ async fn a_code_lets_in_as_many_as_it_says_until_it_expires() {
 }
 
 #[tokio::test]
+async fn a_signup_is_answered_again_when_it_was_the_codes_last_use() {
+    let stack = stack().await;
+    let maker = Maker::new(&stack, Clock::system()).await;
+    let operator = maker.player(Role::Operator).await;
+    let tomorrow = (Clock::system().now() + jiff::SignedDuration::from_hours(24)).to_string();
+    issue(&operator, &body("LAST-ONE", 1, &tomorrow)).await.ok();
+    let api = Api::new(&stack.base_url);
+    let name = fresh_name();
+    let mut request = signup_body(&name, &name[name.len().saturating_sub(18)..]);
+    request["invite_code"] = "LAST-ONE".into();
+    let sign_up = |request: &Value| api.post("/api/auth/signup", request).key("the-signup").send();
+    let (first, again) = (sign_up(&request).await, sign_up(&request).await);
+    assert_eq!(first.status, 201);
+    assert_eq!(again.status, 201);
+    assert_eq!(first.json(), again.json());
+    // The same key for another birth date is another request, though nothing keeps it.
+    request["birth_date"] = "1998-04-02".into();
+    sign_up(&request).await.is_problem(409, "idempotency_key_reused");
+}
+
+#[tokio::test]
 async fn a_signup_that_fails_uses_nothing_up() {
     let stack = stack().await;
     let maker = Maker::new(&stack, Clock::system()).await;

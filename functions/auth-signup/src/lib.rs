@@ -112,7 +112,9 @@ impl Signup {
         // Before the costly part; `decide` and the commit ask again.
         let invite = self.invite(&command.invite_code).await?;
         if let Err(rejection) = command.admit(&self.policy, invite.as_ref(), &ctx) {
-            // The use that let this very player in may have been the code's last.
+            // The use that let this very player in may have been the code's last. Without
+            // a key of theirs nobody repeats anything.
+            let OnceKey::Anonymous(_) = once.key else { return Err(rejection.into()) };
             let receipt = self.store.receipt(Subject::system(id), &once).await?;
             let receipt = receipt.ok_or(rejection)?;
             self.check_owner(&command, &receipt, request.password).await?;
