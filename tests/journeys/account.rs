@@ -79,7 +79,13 @@ async fn others_see_a_player_without_anything_private() {
     assert_eq!(player.api.get(&format!("/api/users/{}", player.id)).await.ok(), expected);
 
     let nobody = "0199a0a0-0000-7000-8000-000000000001";
-    for id in [nobody, "nobody", &player.site_id, &player.nickname, "a%2Fb"] {
+    let mut ids = vec![nobody, "nobody", &player.site_id, &player.nickname];
+    // Whether such a path is routed at all is the gateway's: ministack has routes of
+    // its own for the decoded ones.
+    if target.private("ids that are escaped in a path").is_some() {
+        ids.extend(["%00", "a%2Fb"]);
+    }
+    for id in ids {
         let answer = other.api.get(&format!("/api/users/{id}")).await;
         answer.is_problem(404, "player_not_found");
     }

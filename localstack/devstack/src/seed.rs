@@ -28,6 +28,7 @@ pub struct Seeding {
     /// Whether their passwords, which stand in the repository, must change before
     /// anything else.
     pub must_change_password: bool,
+    pub hasher: Hasher,
 }
 
 impl Seeding {
@@ -44,7 +45,8 @@ impl Seeding {
             (Some("0") | None, _) => Vec::new(),
             (Some(other), _) => bail!("AUTO_SEED_BASIC is 1 or 0, not {other:?}"),
         };
-        Ok(Self { accounts, must_change_password: stage != "dev" })
+        let must_change_password = stage != "dev";
+        Ok(Self { accounts, must_change_password, hasher: Hasher::default() })
     }
 
     /// Creates the accounts that are not there.
@@ -53,8 +55,42 @@ impl Seeding {
     /// The table does not answer.
     pub async fn sow(&self, store: &Store, clock: &Clock, entropy: &Entropy) -> Result<()> {
         for account in &self.accounts {
-            seed(store, account, self.must_change_password, clock, entropy).await?;
+            self.seed(store, account, clock, entropy).await?;
         }
+        Ok(())
+    }
+
+    /// Creates the account unless it is there, or was once.
+    async fn seed(
+        &self,
+        store: &Store,
+        account: &Account,
+        clock: &Clock,
+        entropy: &Entropy,
+    ) -> Result<()> {
+        if store.login(&account.site_id).await?.is_some() {
+            return Ok(());
+        }
+        let ctx = Ctx { now: clock.now(), seed: entropy.bytes(), trace_id: "seed".to_owned() };
+        let command = SignUp {
+            site_id: account.site_id.clone(),
+            nickname: account.nickname.clone(),
+            role: account.role,
+            invite_code: "seed".to_owned(),
+            birth_date: account.birth_date,
+            must_change_password: self.must_change_password,
+        };
+        let policy =
+            Policy { unlimited_invite_code: Some("seed".to_owned()), minimum_age_years: 19 };
+        let hash = self.hasher.hash(Secret::from(account.password.as_str()), entropy).await?;
+        let once = once_by_nature(format!("seed:{}", account.site_id));
+        store
+            .create(PlayerId::mint(&ctx), once, || {
+                let plan =
+                    sign_up::decide(&command, PasswordHash(hash.clone()), &policy, None, &ctx)?;
+                Ok(Decision { plan, answer: None })
+            })
+            .await?;
         Ok(())
     }
 }
@@ -64,38 +100,6 @@ fn accounts() -> Result<Vec<Account>> {
     let path = crate::parameters::root().join("localstack/seed/accounts.json");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     serde_json::from_str(&text).with_context(|| path.display().to_string())
-}
-
-/// Creates the account unless it is there, or was once.
-async fn seed(
-    store: &Store,
-    account: &Account,
-    must_change_password: bool,
-    clock: &Clock,
-    entropy: &Entropy,
-) -> Result<()> {
-    if store.login(&account.site_id).await?.is_some() {
-        return Ok(());
-    }
-    let ctx = Ctx { now: clock.now(), seed: entropy.bytes(), trace_id: "seed".to_owned() };
-    let command = SignUp {
-        site_id: account.site_id.clone(),
-        nickname: account.nickname.clone(),
-        role: account.role,
-        invite_code: "seed".to_owned(),
-        birth_date: account.birth_date,
-        must_change_password,
-    };
-    let policy = Policy { unlimited_invite_code: Some("seed".to_owned()), minimum_age_years: 19 };
-    let hash = Hasher::default().hash(Secret::from(account.password.as_str()), entropy).await?;
-    let once = once_by_nature(format!("seed:{}", account.site_id));
-    store
-        .create(PlayerId::mint(&ctx), once, || {
-            let plan = sign_up::decide(&command, PasswordHash(hash.clone()), &policy, None, &ctx)?;
-            Ok(Decision { plan, answer: None })
-        })
-        .await?;
-    Ok(())
 }
 
 #[cfg(test)]

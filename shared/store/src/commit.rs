@@ -256,12 +256,14 @@ fn outcome_of(error: SdkError<TransactWriteItemsError>, purposes: &[Purpose]) ->
 /// nothing that can be helped.
 ///
 /// The idempotency pointer goes first: if the key was used, then the state has
-/// moved as well, and the stored answer is the truth. A rule goes before the
-/// version: a taken name stays taken.
+/// moved as well, and the stored answer is the truth. Then the version: whoever took
+/// the name may have been the player, who asked twice at once. Only what was decided
+/// on the state as it still is can be refused.
 fn outcome_of_reasons(
     reasons: &[CancellationReason],
     purposes: &[Purpose],
 ) -> Result<Option<Outcome>> {
+    let mut moved = None;
     let mut rule = None;
     let mut again = None;
     for (reason, purpose) in reasons.iter().zip(purposes) {
@@ -275,8 +277,10 @@ fn outcome_of_reasons(
             (Some("ConditionalCheckFailed"), Purpose::Rule(rejection)) => {
                 rule.get_or_insert(Outcome::Refused(rejection.clone()));
             }
-            (Some("ConditionalCheckFailed"), Purpose::Version)
-            | (Some("TransactionConflict"), _) => {
+            (Some("ConditionalCheckFailed"), Purpose::Version) => {
+                moved = Some(Outcome::Again(Cause::Moved));
+            }
+            (Some("TransactionConflict"), _) => {
                 again.get_or_insert(Outcome::Again(Cause::Moved));
             }
             (Some(code @ ("ThrottlingError" | "ProvisionedThroughputExceeded")), _) => {
@@ -285,7 +289,7 @@ fn outcome_of_reasons(
             _ => {}
         }
     }
-    Ok(rule.or(again))
+    Ok(moved.or(rule).or(again))
 }
 
 #[cfg(test)]

@@ -1,31 +1,40 @@
 //! What clients do: commands of every kind, again when nobody answered, now and
 //! then twice at once, and sometimes with somebody else's idea of a key.
 
+mod sockets;
+mod wishes;
+
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::Role;
 use runtime::auth::JwtKeys;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
+
+pub use wishes::UNLIMITED;
 
 use crate::{
     functions,
-    history::Event,
+    history::{Event, Invocation},
     rng::Rng,
     run::{Purpose, Run},
-    world::{Socket, SocketState},
+    world::Asked,
 };
-
-pub const PASSWORD: &str = "correct-horse-9";
-
-/// How many earlier requests poison is taken from.
-const MEMORY: usize = 1024;
 
 /// Where an operation goes: method, path, function.
 pub const fn route(operation: &str) -> (&'static str, &'static str, &'static str) {
     match operation.as_bytes() {
         b"signup" => ("POST", "/api/auth/signup", "auth-signup"),
         b"login" => ("POST", "/api/auth/login", "auth-login"),
+        b"refresh" => ("POST", "/api/auth/refresh", "auth-refresh"),
+        b"logout" => ("POST", "/api/auth/logout", "auth-logout"),
+        b"logout_all" => ("POST", "/api/auth/logout-all", "auth-logout-all"),
+        b"password" => ("POST", "/api/auth/password", "auth-password"),
+        b"rename" => ("PUT", "/api/auth/profile", "account-rename"),
+        b"erase" => ("DELETE", "/api/auth/me", "account-erase"),
+        b"invite" => ("POST", "/api/admin/invite-codes", "invite-issue"),
+        b"reset" => ("POST", "/api/dev/reset/user001", "dev-reset"),
         b"claim" => ("POST", "/api/streak/claim", "streak-claim"),
         b"spin" => ("POST", "/api/games/slot/spin", "slot-spin"),
         b"buy" => ("POST", "/api/shop/buy", "shop-buy"),
@@ -45,6 +54,8 @@ pub const fn route(operation: &str) -> (&'static str, &'static str, &'static str
 pub struct Command {
     pub operation: &'static str,
     pub player: Option<String>,
+    /// The session it is to come in; without one, whichever is open when it is sent.
+    pub session: Option<Uuid>,
     pub key: Option<String>,
     pub body: Value,
     /// A definite answer came.
@@ -53,13 +64,21 @@ pub struct Command {
     pub attempts: u32,
 }
 
-/// A signed-up player.
-#[derive(Clone, Debug)]
+/// A player, as far as clients know.
+#[derive(Clone, Debug, Default)]
 pub struct Known {
     pub id: String,
     pub site_id: String,
-    /// The latest session that an answer told of.
-    pub session: Uuid,
+    pub nickname: String,
+    pub password: String,
+    pub role: Role,
+    /// Sessions that answers told of, the latest last, without those that were refused
+    /// since.
+    pub sessions: Vec<Uuid>,
+    /// Every refresh token that answers told of.
+    pub refresh_tokens: Vec<String>,
+    /// Nobody gets in as this player any more.
+    pub gone: bool,
 }
 
 /// All clients together.
@@ -67,10 +86,15 @@ pub struct Clients {
     pub rng: Rng,
     pub keys: JwtKeys,
     pub players: Vec<Known>,
+    /// Who issues invite codes and resets a seed account.
+    pub admin: Known,
     pub commands: Vec<Command>,
     /// New commands still to come.
     pub left: usize,
     signups: usize,
+    invites: usize,
+    /// The session that each request came in.
+    sent: BTreeMap<Invocation, Uuid>,
     /// Tickets that were given out and not tried yet: player and ticket.
     pub tickets: Vec<(String, String)>,
     /// Those that were tried: whatever came of it, one does not open a second socket.
@@ -83,9 +107,12 @@ impl Clients {
             rng,
             keys,
             players: Vec::new(),
+            admin: Known::default(),
             commands: Vec::new(),
             left: commands,
             signups: 0,
+            invites: 0,
+            sent: BTreeMap::new(),
             tickets: Vec::new(),
             tried: Vec::new(),
         }
@@ -99,138 +126,87 @@ impl Clients {
         self.commands.iter().enumerate().filter_map(open).collect()
     }
 
-    /// The next command, new or from memory. `None` while nobody has signed up and
-    /// enough are trying.
-    fn invent(&mut self, players: usize, poison: u64, hot: bool) -> Option<Command> {
-        let keyed: Vec<usize> = (0..self.commands.len())
-            .filter(|at| self.commands[*at].key.is_some())
-            .rev()
-            .take(MEMORY)
-            .collect();
-        if !keyed.is_empty() && self.rng.chance(poison) {
-            let from = *self.rng.pick(&keyed);
-            let otherwise = self.rng.chance(400);
-            return Some(self.again(from, otherwise));
-        }
-        if self.players.len() < players && self.signups < players + 2 {
-            return Some(self.sign_up());
-        }
-        if self.players.is_empty() {
-            return None;
-        }
-        let who = if hot && self.rng.chance(900) { 0 } else { self.rng.index(self.players.len()) };
-        let who = self.players[who].clone();
-        let operation = match self.rng.below(100) {
-            0..=37 => "spin",
-            38..=47 => "buy",
-            48..=62 => "claim",
-            63..=66 => "rotate",
-            67 => "login",
-            68 if self.signups < players + 3 => return Some(self.sign_up()),
-            68..=71 => "me",
-            72..=74 => "balance",
-            75..=83 => "stats",
-            84..=88 => "streak",
-            89..=90 => "fairness",
-            91..=93 => "dashboard",
-            _ => "ticket",
+    fn known(&self, id: &str) -> Option<&Known> {
+        self.players.iter().chain([&self.admin]).find(|known| known.id == id)
+    }
+
+    fn player(&mut self, id: &str) -> Option<&mut Known> {
+        self.players.iter_mut().find(|known| known.id == id)
+    }
+
+    /// The session that a request of `command` comes in: nearly always the latest.
+    fn session(&mut self, command: &Command) -> Option<(Uuid, Role)> {
+        let known = self.known(command.player.as_ref()?)?;
+        let (role, sessions) = (known.role, known.sessions.clone());
+        let session = match command.session {
+            Some(session) => session,
+            None if self.rng.chance(900) => *sessions.last()?,
+            None if sessions.is_empty() => return None,
+            None => *self.rng.pick(&sessions),
         };
-        let body = self.body(operation, &who);
-        let needs_key = matches!(operation, "spin" | "buy" | "rotate");
-        let may_have = matches!(operation, "login" | "claim") && self.rng.chance(500);
-        let key = (needs_key || may_have).then(|| self.fresh_key());
-        Some(Command {
-            operation,
-            player: (operation != "login").then(|| who.id.clone()),
-            key,
-            body,
-            settled: false,
-            in_flight: 0,
-            attempts: 0,
-        })
+        Some((session, role))
     }
 
-    fn fresh_key(&mut self) -> String {
-        format!("k{:x}", self.rng.next() >> 24)
-    }
-
-    /// A few names, so that they collide.
-    fn sign_up(&mut self) -> Command {
-        self.signups += 1;
-        let name = self.rng.below(6);
-        let nickname = if self.rng.chance(900) { name } else { self.rng.below(6) };
-        let invite = if self.rng.chance(970) { "5858" } else { "0000" };
-        let birth = if self.rng.chance(970) { "1998-04-01" } else { "2020-04-01" };
-        Command {
-            operation: "signup",
-            player: None,
-            key: self.rng.chance(850).then(|| self.fresh_key()),
-            body: json!({
-                "site_id": format!("player{name}"), "nickname": format!("Nick{nickname}"),
-                "password": PASSWORD, "invite_code": invite, "birth_date": birth,
-            }),
-            settled: false,
-            in_flight: 0,
-            attempts: 0,
-        }
-    }
-
-    fn body(&mut self, operation: &str, who: &Known) -> Value {
-        let rng = &mut self.rng;
-        match operation {
-            "spin" => {
-                let bet = match rng.below(20) {
-                    0 => *rng.pick(&[0, -5, 100_001, i64::MAX, i64::MIN, 1_i64 << 53]),
-                    1..=3 => rng.range(500, 3_000),
-                    4..=6 => rng.range(100, 600),
-                    _ => rng.range(1, 60),
+    /// Takes note of what an answer to `command` tells.
+    fn learn(&mut self, command: &Command, session: Option<Uuid>, status: u16, answer: &Value) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let password = |name: &str| text(&command.body[name]);
+        match (command.operation, status) {
+            ("signup", 201) | ("login", 200) => {
+                let user = &answer["user"];
+                let id = text(&user["id"]);
+                if self.player(&id).is_none() {
+                    let site_id = text(&user["site_id"]);
+                    self.players.push(Known { id: id.clone(), site_id, ..Known::default() });
+                }
+                let session = session_of(answer);
+                let known = self.player(&id).expect("it is there by now");
+                known.nickname = text(&user["nickname"]);
+                known.password = password("password");
+                if !known.sessions.contains(&session) {
+                    known.sessions.push(session);
+                    // Ids of sessions are in the order of time.
+                    known.sessions.sort_unstable();
+                }
+                known.refresh_tokens.push(text(&answer["refresh_token"]));
+            }
+            ("login", 401) => {
+                // The password was right as far as anybody knows: it is no longer, or
+                // the player wished to be forgotten.
+                let right = |known: &&mut Known| {
+                    command.body["site_id"] == known.site_id
+                        && command.body["password"] == known.password
                 };
-                json!({ "bet": bet })
+                if let Some(known) = self.players.iter_mut().find(right) {
+                    known.gone = known.sessions.is_empty();
+                }
             }
-            "buy" => {
-                let product = *rng.pick(&[
-                    "streak_shield",
-                    "streak_shield",
-                    "neon_frame",
-                    "lucky_cat_avatar",
-                    "nothing",
-                ]);
-                let quantity = *rng.pick(&[1, 1, 1, 2, 3, 11, 99]);
-                json!({ "product_id": product, "quantity": quantity })
+            ("refresh", 200) => {
+                let token = text(&answer["refresh_token"]);
+                let id = token.split('.').next().unwrap_or_default().to_owned();
+                if let Some(known) = self.player(&id) {
+                    known.refresh_tokens.push(token);
+                }
             }
-            "rotate" => json!({ "client_seed": format!("seed-{:x}", rng.next() >> 40) }),
-            "login" => {
-                let password = if rng.chance(900) { PASSWORD } else { "another-one-1" };
-                json!({ "site_id": who.site_id, "password": password })
+            (operation, 200) => {
+                let Some(known) = command.player.as_ref().and_then(|id| self.player(id)) else {
+                    return;
+                };
+                match operation {
+                    "password" => known.password = password("new_password"),
+                    "rename" => known.nickname = text(&answer["nickname"]),
+                    "erase" => known.gone = true,
+                    _ => {}
+                }
             }
-            _ => Value::Null,
+            (_, 401) => {
+                let known = command.player.as_ref().and_then(|id| self.player(id));
+                if let (Some(known), Some(session)) = (known, session) {
+                    known.sessions.retain(|known| *known != session);
+                }
+            }
+            _ => {}
         }
-    }
-
-    /// An earlier request, as it was or with another body.
-    fn again(&mut self, from: usize, otherwise: bool) -> Command {
-        let mut command = self.commands[from].clone();
-        (command.settled, command.in_flight, command.attempts) = (false, 0, 0);
-        if otherwise {
-            let more = self.rng.range(1, 9);
-            match command.operation {
-                "spin" => command.body = json!({ "bet": 10 + more }),
-                "buy" if self.rng.chance(300) => {
-                    (command.operation, command.body) = ("spin", json!({ "bet": more }));
-                }
-                "buy" => {
-                    command.body = json!({ "product_id": "streak_shield", "quantity": more });
-                }
-                "rotate" => command.body = json!({ "client_seed": format!("other-{more}") }),
-                "signup" => {
-                    let name = self.rng.below(6);
-                    command.body["site_id"] = format!("player{name}").into();
-                    command.body["nickname"] = format!("Nick{name}").into();
-                }
-                _ => {}
-            }
-        }
-        command
     }
 }
 
@@ -264,12 +240,12 @@ impl Run {
         if self.clients.left == 0 {
             return;
         }
-        let weather = self.world.lock().weather.clone();
-        self.clients.left -= 1;
-        let Some(command) = self.clients.invent(weather.players, weather.poison, weather.hot)
-        else {
-            return;
+        let (weather, now_ms) = {
+            let world = self.world.lock();
+            (world.weather.clone(), world.now_ms())
         };
+        self.clients.left -= 1;
+        let Some(command) = self.clients.invent(&weather, now_ms) else { return };
         self.clients.commands.push(command);
         let at = self.clients.commands.len() - 1;
         self.send(at);
@@ -278,19 +254,12 @@ impl Run {
             self.send(at);
         }
         // Keys without a player are everybody's: two strangers may hit on the same.
-        let anonymous = self.clients.commands[at].player.is_none();
+        let anonymous = self.clients.commands[at].operation == "signup";
         let keyed = self.clients.commands[at].key.is_some();
         if keyed && self.clients.rng.chance(if anonymous { 250 } else { 30 }) {
             let other = self.clients.again(at, true);
             self.clients.commands.push(other);
             self.send(at + 1);
-        }
-    }
-
-    /// Every ticket that was tried is tried once more.
-    pub fn try_tickets_again(&mut self) {
-        for (player, ticket) in self.clients.tried.clone() {
-            self.connect(&player, &ticket);
         }
     }
 
@@ -301,19 +270,18 @@ impl Run {
         let command = command.clone();
         let (method, path, function) = route(command.operation);
         let by = self.next_invocation();
+        let signed_in = self.clients.session(&command);
         let mut world = self.world.lock();
         let now = world.clock("");
         let mut headers = BTreeMap::from([("host", "sim".to_owned())]);
-        let known = command.player.as_ref();
-        let known = known.and_then(|id| self.clients.players.iter().find(|known| known.id == *id));
-        let session = known.map(|known| known.session);
-        if let (Some(player), Some(session)) = (&command.player, session) {
+        if let (Some(player), Some((session, role))) = (&command.player, signed_in) {
             let id: domain::PlayerId = player.parse().expect("an id");
             // The plant is about days, not about tokens.
             let shift = jiff::SignedDuration::from_millis(world.planted_shift_ms(function));
             let issued = now.saturating_add(shift).expect("of this century");
-            let token = self.clients.keys.issue(id.uuid(), domain::Role::Standard, session, issued);
+            let token = self.clients.keys.issue(id.uuid(), role, session, issued);
             headers.insert("authorization", format!("Bearer {}", token.token.expose()));
+            self.clients.sent.insert(by, session);
         }
         if let Some(key) = &command.key {
             headers.insert("idempotency-key", key.clone());
@@ -329,25 +297,28 @@ impl Run {
             by,
             operation: command.operation,
             player: command.player.clone(),
-            session: session.map(|session| session.to_string()),
+            session: signed_in.map(|(session, _)| session.to_string()),
             key: command.key.clone(),
             body: command.body.clone(),
             clock_ms,
         });
-        world.asked.insert(by, (command.operation, command.body));
+        let session = signed_in.map(|(session, _)| session);
+        world.asked.insert(by, Asked { operation: command.operation, body: command.body, session });
         drop(world);
         self.invoke(by, function, event, Purpose::Client { command: at });
     }
 
     /// A client's request has come to an end.
-    pub fn answered(&mut self, by: u32, at: usize, answer: Result<Value, String>) {
+    pub fn answered(&mut self, by: Invocation, at: usize, answer: Result<Value, String>) {
+        let session = self.clients.sent.remove(&by);
         let command = &mut self.clients.commands[at];
         command.in_flight -= 1;
+        let is_read = route(command.operation).0 == "GET";
         let answer = match answer {
             Ok(answer) => answer,
             Err(why) => {
                 // Nobody is told of a read that came to nothing.
-                command.settled |= route(command.operation).0 == "GET";
+                command.settled |= is_read;
                 return self.world.lock().note(Event::Silence { by, why });
             }
         };
@@ -355,110 +326,18 @@ impl Run {
         let body = answer["body"].as_str().unwrap_or_default().to_owned();
         let replayed = answer["headers"]["idempotency-replayed"] == "true"
             || answer["multiValueHeaders"]["idempotency-replayed"][0] == "true";
-        command.settled |= status < 500 || route(command.operation).0 == "GET";
-        let (operation, player) = (command.operation, command.player.clone());
+        command.settled |= status < 500 || is_read;
+        let command = command.clone();
         let read: Value = serde_json::from_str(&body).unwrap_or_default();
-        if matches!((operation, status), ("signup", 201) | ("login", 200)) {
-            let text = |name: &str| read["user"][name].as_str().unwrap_or_default().to_owned();
-            let (id, site_id, session) = (text("id"), text("site_id"), session_of(&read));
-            match self.clients.players.iter_mut().find(|known| known.id == id) {
-                // Ids of sessions are in the order of time.
-                Some(known) => known.session = known.session.max(session),
-                None => self.clients.players.push(Known { id, site_id, session }),
-            }
-        }
-        if operation == "ticket"
+        if command.operation == "ticket"
             && status == 200
-            && let (Some(player), Some(ticket)) = (player, read["ticket"].as_str())
+            && let (Some(player), Some(ticket)) = (&command.player, read["ticket"].as_str())
         {
-            self.clients.tickets.push((player, ticket.to_owned()));
+            self.clients.tickets.push((player.clone(), ticket.to_owned()));
         }
+        self.clients.learn(&command, session, status, &read);
         self.world.lock().note(Event::Answer { by, status, replayed, body });
     }
-
-    fn connect(&mut self, player: &str, ticket: &str) {
-        let by = self.next_invocation();
-        let socket = format!("socket{by}");
-        let mut world = self.world.lock();
-        let now = world.clock("");
-        let mut event = functions::socket_event("$connect", "CONNECT", &socket, now);
-        event["queryStringParameters"] = json!({ "ticket": ticket });
-        event["multiValueQueryStringParameters"] = json!({ "ticket": [ticket] });
-        let (player, ticket) = (player.to_owned(), ticket.to_owned());
-        world.note(Event::Opening { by, socket: socket.clone(), player, ticket });
-        world.sockets.insert(socket.clone(), Socket { state: SocketState::Opening });
-        drop(world);
-        self.invoke(by, "socket-connect", event, Purpose::Connect { socket });
-    }
-
-    /// API Gateway's part once `$connect` has been answered, or not.
-    pub fn connected(&self, socket: &str, answer: &Result<Value, String>) {
-        let welcome = answer.as_ref().is_ok_and(|answer| answer["statusCode"] == 200);
-        let mut world = self.world.lock();
-        let end = world.sockets.get_mut(socket).expect("it was opening");
-        end.state = if welcome { SocketState::Open } else { SocketState::Closed };
-        let socket = socket.to_owned();
-        world.note(if welcome { Event::Opened { socket } } else { Event::Closed { socket } });
-    }
-
-    pub fn open_sockets(&self) -> Vec<String> {
-        let world = self.world.lock();
-        let open = world.sockets.iter().filter(|(_, socket)| socket.state == SocketState::Open);
-        open.map(|(id, _)| id.clone()).collect()
-    }
-
-    /// A socket breaks; API Gateway does its best to tell.
-    pub fn close(&mut self, socket: &str) {
-        let mut world = self.world.lock();
-        world.sockets.get_mut(socket).expect("it was open").state = SocketState::Closed;
-        world.note(Event::Closed { socket: socket.to_owned() });
-        let now = world.clock("");
-        let told = world.rng.chance(700);
-        drop(world);
-        if told {
-            let by = self.next_invocation();
-            let event = functions::socket_event("$disconnect", "DISCONNECT", socket, now);
-            self.invoke(by, "socket-disconnect", event, Purpose::Other);
-        }
-    }
-
-    /// The client asks for what it has missed.
-    pub fn sync(&mut self, socket: &str) {
-        let by = self.next_invocation();
-        let mut world = self.world.lock();
-        let last_seq = seen_whole(&world.history, socket);
-        let now = world.clock("");
-        let mut event = functions::socket_event("sync", "MESSAGE", socket, now);
-        event["body"] = json!({ "action": "sync", "last_seq": last_seq }).to_string().into();
-        world.note(Event::Sync { by, socket: socket.to_owned(), last_seq });
-        drop(world);
-        self.invoke(by, "socket-message", event, Purpose::Message { socket: socket.to_owned() });
-    }
-}
-
-/// The last entry of which the client knows that it has seen all: frames come in
-/// order, so the one before the latest.
-fn seen_whole(history: &[Event], socket: &str) -> u64 {
-    let mut whole = None;
-    let mut seen = std::collections::BTreeSet::new();
-    for event in history {
-        if let Event::Frame { socket: at, frame, .. } = event
-            && at == socket
-        {
-            let seq = frame["seq"].as_u64().unwrap_or_default();
-            match frame["type"].as_str() {
-                Some("initial_state") => whole = whole.max(Some(seq)),
-                Some("sync_connected" | "pong" | "error" | "stats_update") => {}
-                _ => drop(seen.insert(seq)),
-            }
-        }
-    }
-    let base = whole.unwrap_or(0);
-    let mut last = base;
-    while seen.contains(&(last + 1)) {
-        last += 1;
-    }
-    if last > base { last - 1 } else { base }
 }
 
 /// The session of an answer's access token.

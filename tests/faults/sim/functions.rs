@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        LazyLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,24 +14,34 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::config::{
     Credentials, SharedAsyncSleep, SharedCredentialsProvider, StalledStreamProtectionConfig,
 };
-use devstack::{functions::FUNCTIONS, parameters, spec::Spec, template};
+use devstack::{functions::FUNCTIONS, parameters, seed::Seeding, spec::Spec, template};
 use jiff::Timestamp;
 use runtime::{Clock, Deps, Entropy, Function, auth::Hasher};
 use serde_json::{Value, json};
+use store::Store;
 
 use crate::{
     clickhouse::Link,
+    clients::Known,
     wire::{Timers, Wire},
     world::{Shared, World},
 };
 
 /// What the run has to do with. The others touch neither table nor journal.
-const USED: [&str; 17] = [
+const USED: [&str; 25] = [
+    "account-erase",
     "account-read",
+    "account-rename",
     "auth-login",
+    "auth-logout",
+    "auth-logout-all",
+    "auth-password",
+    "auth-refresh",
     "auth-signup",
     "dashboard-read",
+    "dev-reset",
     "fairness",
+    "invite-issue",
     "olap-load",
     "outbox",
     "projections",
@@ -100,6 +110,35 @@ pub fn build(world: &Shared) -> (BTreeMap<&'static str, Hosted>, Vec<(&'static s
         starting.push((*name, deps));
     }
     (functions, starting)
+}
+
+/// Creates an admin and a player as the local stack does, and says who they are.
+pub async fn seed(world: Shared, sown: Arc<OnceLock<[Known; 2]>>) -> Result<Value, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let mut seeding = Seeding::asked_for(Some("1"), "dev").map_err(|error| text(&error))?;
+    seeding.accounts.retain(|account| ["admin", "user001"].contains(&account.site_id.as_str()));
+    seeding.hasher = Hasher::LEAST;
+    let table = SPEC.tables.first().expect("the template declares the table");
+    let store = Store::new(&config(&world), &table.name);
+    let (clock, entropy) = (clock(&world, "seed"), entropy(&world));
+    seeding.sow(&store, &clock, &entropy).await.map_err(|error| text(&error))?;
+    let mut known = Vec::new();
+    for account in seeding.accounts {
+        let login = store.login(&account.site_id).await.map_err(|error| text(&error))?;
+        let player = login.ok_or("was not created")?.player;
+        known.push(Known {
+            id: player.id.to_string(),
+            sessions: player.sessions.iter().map(|session| session.id.uuid()).collect(),
+            site_id: account.site_id,
+            nickname: account.nickname,
+            password: account.password,
+            role: account.role,
+            ..Known::default()
+        });
+    }
+    let known = known.try_into().map_err(|_| "not two accounts")?;
+    sown.set(known).map_err(|_| "seeded twice")?;
+    Ok(Value::Null)
 }
 
 fn config(world: &Shared) -> SdkConfig {

@@ -134,9 +134,19 @@ pub enum Event {
     },
 }
 
+/// An account that was there before the first request.
+#[derive(Clone, Debug)]
+pub struct Seeded {
+    pub id: String,
+    pub site_id: String,
+    pub nickname: String,
+    pub password: String,
+}
+
 /// Everything an auditor may look at.
 pub struct Evidence {
     pub history: Vec<Event>,
+    pub seeded: Vec<Seeded>,
     /// Every item of the table, as `Scan` gives them, in the order of keys.
     pub items: Vec<Value>,
     /// What server seeds are derived from.

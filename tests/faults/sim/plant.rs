@@ -74,6 +74,22 @@ pub enum Plant {
     TicketUsedTwice,
     /// Taking a ticket deletes it: a put of it that comes late makes it good again.
     TicketDeleted,
+    /// Nobody looks whether a request's session has ended.
+    SignedOutAdmitted,
+    /// Signing out leaves the session in the state.
+    SessionStays,
+    /// A refresh token that was used is as good as the latest.
+    RefreshTokenTwice,
+    /// A change of password leaves the old hash where it is.
+    PasswordKept,
+    /// A nickname is taken whoever has it.
+    NicknameNotReserved,
+    /// The names of whoever wished to be forgotten are kept.
+    NamesKept,
+    /// An invite code lets in any number.
+    InviteUnlimited,
+    /// How fast a player was is forgotten at once.
+    PaceForgotten,
 }
 
 impl Plant {
@@ -88,25 +104,32 @@ impl Plant {
             | Self::ReplayDiffers
             | Self::RequestHashNotCompared
             | Self::SkipLookup
-            | Self::EventualBalance => "an answer is allowed by the model",
+            | Self::EventualBalance
+            | Self::SignedOutAdmitted
+            | Self::PasswordKept => "an answer is allowed by the model",
             Self::CountTwiceOnRetry | Self::DropViewCondition => {
                 "projections = fold of the journal"
             }
             Self::LocalDay | Self::RepairCountsToday => "days are cut at UTC midnight",
-            Self::ReuseNonce | Self::LegsDoNotSum | Self::ClaimOverpays => {
-                "every entry follows from those before it"
-            }
+            Self::ReuseNonce
+            | Self::LegsDoNotSum
+            | Self::ClaimOverpays
+            | Self::RefreshTokenTwice => "every entry follows from those before it",
             Self::PublishBeforeCommit => "an event is an entry",
             Self::AcknowledgeBeforePublish
             | Self::FailurePastUnpublished
             | Self::IgnorePartialFailure => "every entry is published, in order",
-            Self::StateBesideEntry => "state = fold of the journal",
+            Self::StateBesideEntry | Self::SessionStays | Self::PaceForgotten => {
+                "state = fold of the journal"
+            }
             Self::EventualRead => "nothing is decided on stale reads",
             Self::FrameToAnother => "a frame is an entry's, and its player's",
             Self::AcknowledgeBeforePush => "a frame is pushed to an open socket",
             Self::AcknowledgeBeforeLoad | Self::NoInsertToken | Self::InsertTokenOfRows => {
                 "every entry is one row"
             }
+            Self::NicknameNotReserved | Self::NamesKept => "a name belongs to one player",
+            Self::InviteUnlimited => "a code lets in whom it says",
             Self::TicketUsedTwice | Self::TicketDeleted => "a ticket opens one socket",
             Self::FeedCountsAgain | Self::IgnoreFailedViews => "every view counts an entry once",
         }
@@ -117,9 +140,9 @@ impl Plant {
     pub const fn seeds(self) -> Range<u64> {
         match self {
             Self::DropOnceCondition | Self::DropViewCondition | Self::AcknowledgeBeforePush => {
-                10..201
+                5..201
             }
-            Self::TicketDeleted => 50..401,
+            Self::TicketDeleted => 30..401,
             _ => 1..41,
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     auditor::slot,
     plant::Plant,
-    world::{Call, Reply, World},
+    world::{Asked, Call, Reply, World},
 };
 
 fn text<'v>(item: &'v Value, name: &str) -> &'v str {
@@ -82,8 +82,22 @@ impl World {
 
     fn planted_transaction(&mut self, plant: Plant, call: &Call, request: &mut Value) {
         let Some(items) = request["TransactItems"].as_array_mut() else { return };
+        let kind = text(&items[1]["Put"]["Item"]["fact"]["M"], "kind").to_owned();
+        items.retain(|item| match plant {
+            Plant::NamesKept => kind != "player_erased" || !is_name(&item["Delete"]["Key"]),
+            Plant::PasswordKept => {
+                kind != "password_changed" || text(&item["Put"]["Item"], "sk") != "AUTH#CREDENTIAL"
+            }
+            _ => true,
+        });
         let redone = plant == Plant::TimeoutIsFailure && self.unanswered.contains(&call.by);
         for item in items.iter_mut() {
+            let update = &mut item["Update"];
+            if plant == Plant::InviteUnlimited && text(&update["Key"], "pk").starts_with("INVITE#")
+            {
+                update["ConditionExpression"] =
+                    "attribute_exists(pk) OR (uses_left >= :one AND expires_at > :now)".into();
+            }
             let put = &mut item["Put"];
             let pk = text(&put["Item"], "pk").to_owned();
             let once = pk.starts_with("ONCE#");
@@ -93,14 +107,23 @@ impl World {
             if (plant == Plant::DropVersionCondition && versioned)
                 || (plant == Plant::DropOnceCondition && once)
                 || (redone && once)
+                || (plant == Plant::NicknameNotReserved && pk.starts_with("NICK#"))
             {
                 unconditional(put);
             }
         }
         let [state, entry, ..] = items.as_mut_slice() else { return };
         let (state, entry) = (&mut state["Put"]["Item"], &mut entry["Put"]["Item"]);
-        let kind = text(&entry["fact"]["M"], "kind").to_owned();
         match plant {
+            Plant::SessionStays if kind == "session_closed" => {
+                let session = text(&entry["fact"]["M"], "session").to_owned();
+                sign_in(state, &session);
+            }
+            Plant::PaceForgotten => {
+                if let Some(state) = state.as_object_mut() {
+                    state.remove("paces");
+                }
+            }
             Plant::LegsDoNotSum if kind == "round_settled" => {
                 add(&mut entry["legs"]["M"]["house:slot"], -1);
             }
@@ -154,6 +177,9 @@ impl World {
             return Reply { status: 200, body: b"[]".to_vec() };
         }
         let mut answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        if call.service == "dynamodb" {
+            self.planted_items(plant, call, &mut answer);
+        }
         let is_pointer = |item: &Value| text(item, "pk").starts_with("ONCE#");
         match (plant, call.operation.as_str()) {
             (Plant::SkipTailFold, "Query") if call.function == "account-read" => {
@@ -191,16 +217,85 @@ impl World {
                     *record = json!({ "SequenceNumber": "0", "ShardId": "shardId-000000000000" });
                 }
             }
+            (
+                Plant::SignedOutAdmitted | Plant::InviteUnlimited | Plant::RefreshTokenTwice,
+                "GetItem" | "BatchGetItem",
+            ) => {}
             _ => return reply,
         }
         Reply { status: reply.status, body: serde_json::to_vec(&answer).expect("JSON serializes") }
     }
 
+    /// Items as a product with the planted defect would take them.
+    fn planted_items(&self, plant: Plant, call: &Call, answer: &mut Value) {
+        let asked = self.asked.get(&call.by);
+        let many = answer["Responses"][&self.table].as_array_mut().map(std::mem::take);
+        let one = answer.get_mut("Item").map(Value::take);
+        let single = one.is_some();
+        let mut items: Vec<Value> = many.into_iter().flatten().chain(one).collect();
+        for item in &mut items {
+            let is_state = text(item, "sk") == "STATE";
+            match (plant, asked) {
+                (Plant::SignedOutAdmitted, Some(Asked { session: Some(session), .. }))
+                    if is_state =>
+                {
+                    sign_in(item, &session.to_string());
+                }
+                (Plant::RefreshTokenTwice, Some(Asked { operation: "refresh", body, .. }))
+                    if is_state =>
+                {
+                    let token = body["refresh_token"].as_str().unwrap_or_default();
+                    let presented: Vec<_> = token.split('.').skip(1).take(2).collect();
+                    refreshed(item, &presented);
+                }
+                (Plant::InviteUnlimited, _) if text(item, "pk").starts_with("INVITE#") => {
+                    item["uses_left"] = json!({ "N": "1" });
+                }
+                _ => {}
+            }
+        }
+        if single {
+            answer["Item"] = items.pop().unwrap_or_default();
+        } else if answer["Responses"].is_object() {
+            answer["Responses"][&self.table] = items.into();
+        }
+    }
+
     /// The hash of the request that this call serves.
     fn own_hash(&self, call: &Call) -> Option<String> {
-        let (operation, body) = self.asked.get(&call.by)?;
+        let Asked { operation, body, .. } = self.asked.get(&call.by)?;
         let bet = contract_spin(body)?;
         (*operation == "spin").then(|| runtime::command::request_hash("slot_spin", &bet))
+    }
+}
+
+fn is_name(key: &Value) -> bool {
+    ["SITE#", "NICK#"].iter().any(|prefix| text(key, "pk").starts_with(prefix))
+}
+
+/// Puts the session among those of the state, unless it is there.
+fn sign_in(state: &mut Value, session: &str) {
+    let session = session.replace('-', "");
+    if !state["sessions"]["L"].is_array() {
+        state["sessions"] = json!({ "L": [] });
+    }
+    let sessions = state["sessions"]["L"].as_array_mut().expect("a list by now");
+    if !sessions.iter().any(|of| of["S"].as_str().is_some_and(|of| of.starts_with(&session))) {
+        sessions.push(json!({ "S": format!("{session}.1.4102444800") }));
+    }
+}
+
+/// Makes the presented refresh token, session and generation, the latest.
+fn refreshed(state: &mut Value, presented: &[&str]) {
+    let [session, generation] = presented else { return };
+    let session = session.replace('-', "");
+    for of in state["sessions"]["L"].as_array_mut().into_iter().flatten() {
+        let text = of["S"].as_str().unwrap_or_default().to_owned();
+        if let [id, _, ends] = text.split('.').collect::<Vec<_>>()[..]
+            && id == session
+        {
+            of["S"] = format!("{id}.{generation}.{ends}").into();
+        }
     }
 }
 

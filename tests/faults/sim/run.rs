@@ -15,7 +15,7 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 use crate::{
     clients::Clients,
     functions::{self, Hosted, SPEC},
-    history::{Event, Evidence, Invocation},
+    history::{Event, Evidence, Invocation, Seeded},
     plant::Plant,
     services,
     triggers::Triggers,
@@ -153,6 +153,7 @@ pub fn run(plan: Plan) -> Evidence {
     // All functions share one task here: none may use up the others' turns.
     runtime.block_on(tokio::task::unconstrained(async {
         let mut run = Run::start(plan).await;
+        let seeded = run.seed().await;
         let patience = run.patience;
         let stormy_steps = run.storm(plan.stormy_steps).await;
         run.calm().await;
@@ -160,6 +161,7 @@ pub fn run(plan: Plan) -> Evidence {
         let mut world = run.world.lock();
         Evidence {
             history: std::mem::take(&mut world.history),
+            seeded,
             items: world.items(),
             master_key: world.master_key,
             stormy_steps,
@@ -199,15 +201,43 @@ impl Run {
             let ready = async move {
                 deps.ready().await.map(|()| Value::Null).map_err(|error| error.to_string())
             };
-            let by = run.next_invocation();
-            run.enter(by, function, Box::pin(ready), Purpose::Other, Duration::MAX);
-            while run.actors.contains_key(&by) {
-                run.settle().await;
-                let waiting: Vec<u64> = run.world.lock().parked.keys().copied().collect();
-                waiting.into_iter().for_each(|ticket| run.pass(ticket));
-            }
+            run.undisturbed(function, Box::pin(ready)).await;
         }
         run
+    }
+
+    /// Runs something of which nothing fails.
+    async fn undisturbed(
+        &mut self,
+        function: &'static str,
+        future: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    ) {
+        let by = self.next_invocation();
+        self.enter(by, function, future, Purpose::Other, Duration::MAX);
+        self.world.lock().calm = true;
+        while self.actors.contains_key(&by) {
+            self.settle().await;
+            let waiting: Vec<u64> = self.world.lock().parked.keys().copied().collect();
+            waiting.into_iter().for_each(|ticket| self.pass(ticket));
+        }
+        self.world.lock().calm = false;
+    }
+
+    /// Creates the accounts that clients know from the beginning: an admin and a player.
+    async fn seed(&mut self) -> Vec<Seeded> {
+        let sown = Arc::new(OnceLock::new());
+        let seed = functions::seed(self.world.clone(), Arc::clone(&sown));
+        self.undisturbed("seed", Box::pin(seed)).await;
+        let sown = Arc::into_inner(sown).and_then(OnceLock::into_inner);
+        let [admin, player] = sown.expect("both accounts were created");
+        let seeded = [&admin, &player].map(|known| Seeded {
+            id: known.id.clone(),
+            site_id: known.site_id.clone(),
+            nickname: known.nickname.clone(),
+            password: known.password.clone(),
+        });
+        (self.clients.admin, self.clients.players) = (admin, vec![player]);
+        seeded.into()
     }
 
     pub const fn next_invocation(&mut self) -> Invocation {

@@ -130,6 +130,14 @@ pub struct Storm {
     pub left: u64,
 }
 
+/// A client's request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub operation: &'static str,
+    pub body: Value,
+    pub session: Option<uuid::Uuid>,
+}
+
 pub struct World {
     pub rng: Rng,
     pub entropy: Rng,
@@ -165,8 +173,8 @@ pub struct World {
     pub history: Vec<Event>,
     /// Players whose transaction went unanswered, for a plant.
     pub unanswered: BTreeSet<Invocation>,
-    /// What each invocation of a client asks: operation and body, for a plant.
-    pub asked: BTreeMap<Invocation, (&'static str, Value)>,
+    /// What each invocation of a client asks, for a plant.
+    pub asked: BTreeMap<Invocation, Asked>,
     /// Views that were stored or tried to be, for a plant.
     pub views_tried: BTreeSet<String>,
     pub master_key: [u8; 32],

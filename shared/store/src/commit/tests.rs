@@ -47,7 +47,11 @@ fn every_cancellation_has_its_outcome() {
             "Moved",
         ),
         (vec![reason("None"), reason("None"), reason("None"), reason(failed)], "SiteIdTaken"),
-        (vec![reason(failed), reason("None"), reason("None"), reason(failed)], "SiteIdTaken"),
+        (vec![reason(failed), reason("None"), reason("None"), reason(failed)], "Moved"),
+        (
+            vec![reason("None"), reason("TransactionConflict"), reason("None"), reason(failed)],
+            "SiteIdTaken",
+        ),
         (
             vec![reason("ThrottlingError"), reason("None"), reason("None"), reason("None")],
             "Unanswered",

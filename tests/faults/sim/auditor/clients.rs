@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Case, Entry, model::level, slot};
+use super::{
+    Case, Entry,
+    model::{Snap, level},
+    reads::is_user,
+    slot,
+};
 use crate::history::{Event, Invocation};
 
 /// A request and what became of it.
@@ -28,24 +33,83 @@ impl Attempt {
     pub fn identity(&self) -> (String, Value) {
         let mut body = self.body.clone();
         if let Some(fields) = body.as_object_mut() {
-            fields.remove("password");
+            fields.retain(|name, _| !name.ends_with("password"));
         }
         (self.operation.to_owned(), body)
     }
+
+    /// The body of the answer, if one came.
+    pub fn told(&self) -> Option<&str> {
+        self.answer.as_ref().map(|(_, _, body)| body.as_str())
+    }
+
+    pub fn text(&self, name: &str) -> &str {
+        self.body[name].as_str().unwrap_or_default()
+    }
+
+    /// Player, session and generation of the refresh token.
+    pub fn refresh_token(&self) -> (&str, &str, u64) {
+        let mut parts = self.text("refresh_token").split('.');
+        let mut part = || parts.next().unwrap_or_default();
+        (part(), part(), part().parse().unwrap_or(0))
+    }
+
+    /// The player whom a request is about, besides logins and signups.
+    pub fn about(&self) -> Option<&str> {
+        match self.operation {
+            "refresh" => Some(self.refresh_token().0),
+            _ => self.player.as_deref(),
+        }
+    }
+}
+
+/// All requests.
+pub fn attempts(history: &[Event]) -> BTreeMap<Invocation, Attempt> {
+    let mut attempts: BTreeMap<Invocation, Attempt> = BTreeMap::new();
+    for (place, event) in history.iter().enumerate() {
+        match event {
+            Event::Request { by, operation, player, session, key, body, clock_ms } => {
+                let attempt = Attempt {
+                    by: *by,
+                    operation,
+                    player: player.clone(),
+                    session: session.clone(),
+                    key: key.clone(),
+                    body: body.clone(),
+                    clock_ms: *clock_ms,
+                    start: place,
+                    end: history.len(),
+                    answer: None,
+                };
+                attempts.insert(*by, attempt);
+            }
+            Event::Answer { by, status, replayed, body } => {
+                let attempt = attempts.get_mut(by).expect("it was sent");
+                attempt.end = place;
+                attempt.answer = Some((*status, *replayed, body.clone()));
+            }
+            Event::Silence { by, .. } => attempts.get_mut(by).expect("it was sent").end = place,
+            _ => {}
+        }
+    }
+    attempts
 }
 
 impl Case<'_> {
     pub fn clients(&mut self) {
-        let attempts = self.attempts();
-        let by: BTreeMap<Invocation, Attempt> =
-            attempts.iter().map(|attempt| (attempt.by, attempt.clone())).collect();
-        self.entries_are_asked_for(&by);
+        self.entries_are_asked_for();
         let mut bodies: BTreeMap<String, (Invocation, String)> = BTreeMap::new();
         let mut settled: BTreeMap<String, (bool, Invocation)> = BTreeMap::new();
-        for attempt in &attempts {
+        for attempt in self.attempts.clone().values() {
             let once = self.once(attempt);
-            // Tomorrow's claim is another one: nobody can ask for yesterday's again.
-            if let Some(once) = once.as_ref().filter(|_| attempt.operation != "claim") {
+            // Tomorrow's claim is another one: nobody can ask for yesterday's again. And whose
+            // key a login's is shows only once it was let in.
+            let wanted = match attempt.operation {
+                "claim" => None,
+                "login" => attempt.key.as_ref(),
+                _ => once.as_ref(),
+            };
+            if let Some(once) = wanted {
                 let (operation, body) = attempt.identity();
                 let request = format!("{once} {operation} {body}");
                 let definite = attempt.answer.as_ref().is_some_and(|(status, ..)| *status < 500);
@@ -58,12 +122,13 @@ impl Case<'_> {
                     Some(format!("answered with {status} to a session that has ended"))
                 }
                 200..=299 if is_read(attempt.operation) => self.read(attempt, &body),
+                200..=299 if attempt.operation == "rename" => self.renamed(attempt, &body),
                 200..=299 => self
-                    .done(attempt, once.as_deref(), status, replayed, &body, &by)
+                    .done(attempt, once.as_deref(), status, replayed, &body)
                     .or_else(|| one_answer(&mut bodies, once.as_deref(), attempt, &body)),
                 503 if attempt.start < self.calm || body.contains("conflict_retry") => None,
                 500.. => Some(format!("{status}: {body}")),
-                _ => self.refused(attempt, once.as_deref(), status, &body, &by),
+                _ => self.refused(attempt, once.as_deref(), status, &body),
             };
             if let Some(what) = finding {
                 let what = format!("{} {}: {what}", attempt.operation, attempt.body);
@@ -80,40 +145,7 @@ impl Case<'_> {
                 self.find("every unknown outcome is resolved", None, &[by], request);
             }
         }
-        self.nobody_panics(&by);
-    }
-
-    fn attempts(&self) -> Vec<Attempt> {
-        let history = &self.evidence.history;
-        let mut attempts: Vec<Attempt> = Vec::new();
-        let mut at: BTreeMap<Invocation, usize> = BTreeMap::new();
-        for (place, event) in history.iter().enumerate() {
-            match event {
-                Event::Request { by, operation, player, session, key, body, clock_ms } => {
-                    at.insert(*by, attempts.len());
-                    attempts.push(Attempt {
-                        by: *by,
-                        operation,
-                        player: player.clone(),
-                        session: session.clone(),
-                        key: key.clone(),
-                        body: body.clone(),
-                        clock_ms: *clock_ms,
-                        start: place,
-                        end: history.len(),
-                        answer: None,
-                    });
-                }
-                Event::Answer { by, status, replayed, body } => {
-                    let attempt = &mut attempts[at[by]];
-                    attempt.end = place;
-                    attempt.answer = Some((*status, *replayed, body.clone()));
-                }
-                Event::Silence { by, .. } => attempts[at[by]].end = place,
-                _ => {}
-            }
-        }
-        attempts
+        self.nobody_panics();
     }
 
     /// The scope and key that make a command happen once.
@@ -123,14 +155,38 @@ impl Case<'_> {
             let player = attempt.player.as_ref()?;
             return Some(format!("ONCE#NATURAL#streak:{player}:claim:{day}"));
         }
+        let natural = |name: &str, of: &str| {
+            let player = attempt.player.as_ref()?;
+            Some(format!("ONCE#NATURAL#{name}:{player}{of}"))
+        };
+        match attempt.operation {
+            "logout" => return natural("logout", &format!(":{}", attempt.session.as_ref()?)),
+            "logout_all" => {
+                return natural("logout-all", &format!(":{}", attempt.session.as_ref()?));
+            }
+            "erase" => return natural("erase", ""),
+            _ => {}
+        }
         let key = attempt.key.as_ref()?;
         match attempt.operation {
             "signup" => Some(format!("ONCE#ANONYMOUS#{key}")),
             "login" => {
-                let player = self.owner_of_site(attempt.body["site_id"].as_str()?)?;
+                // Whom it let in, if it did.
+                let told = attempt.answer.as_ref().and_then(|(_, _, body)| {
+                    let answer: Value = serde_json::from_str(body).ok()?;
+                    answer["user"]["id"].as_str().map(str::to_owned)
+                });
+                let name = attempt.text("site_id");
+                let held = || self.held_login(name, attempt.start, attempt.end).into_iter().next();
+                let player = told.or_else(|| held().map(|held| held.player))?;
                 Some(format!("ONCE#KEY#{player}#{key}"))
             }
-            _ => Some(format!("ONCE#KEY#{}#{key}", attempt.player.as_ref()?)),
+            "reset" => {
+                let player = &self.evidence.seeded.last()?.id;
+                let caller = attempt.player.as_ref()?;
+                Some(format!("ONCE#NATURAL#reset:{player}:{caller}:{key}"))
+            }
+            _ => Some(format!("ONCE#KEY#{}#{key}", attempt.about()?)),
         }
     }
 
@@ -142,15 +198,16 @@ impl Case<'_> {
     }
 
     /// An entry is what its writer was asked for, and a request writes one at most.
-    fn entries_are_asked_for(&mut self, by: &BTreeMap<Invocation, Attempt>) {
+    fn entries_are_asked_for(&mut self) {
         let mut wrong = Vec::new();
         let mut written: BTreeMap<Invocation, u64> = BTreeMap::new();
         for (player, books) in &self.players {
             for entry in &books.entries {
                 let repair =
                     matches!(entry.kind.as_str(), "streak_protection_consumed" | "streak_broken");
-                let Some(attempt) = by.get(&entry.by) else {
-                    if !repair {
+                let seeded = entry.seq == 1 && self.seeded(player).is_some();
+                let Some(attempt) = self.attempts.get(&entry.by) else {
+                    if !repair && !seeded {
                         wrong.push((player.clone(), entry.by, format!("{} of nobody", entry.kind)));
                     }
                     continue;
@@ -163,9 +220,28 @@ impl Case<'_> {
                 let fits = match (attempt.operation, entry.kind.as_str()) {
                     ("signup", "player_signed_up") => true,
                     ("login", "player_logged_in") => {
-                        self.owner_of_site(body["site_id"].as_str().unwrap_or_default())
-                            == Some(player.as_str())
+                        let name = attempt.text("site_id");
+                        let held = self.held_login(name, attempt.start, attempt.end);
+                        held.iter().any(|held| held.player == *player)
                     }
+                    ("refresh", "session_refreshed" | "session_closed") => {
+                        let (of, session, _) = attempt.refresh_token();
+                        let reused =
+                            entry.kind != "session_closed" || fact["reason"] == "token_reused";
+                        of == player.as_str() && fact["session"] == session && reused
+                    }
+                    ("logout", "session_closed") => {
+                        fact["session"] == json!(attempt.session) && fact["reason"] == "logout"
+                    }
+                    ("logout_all", "sessions_closed") => true,
+                    ("password", "password_changed") => fact["session"] == json!(attempt.session),
+                    ("rename", "player_renamed") | ("erase", "player_erased") => true,
+                    ("invite", "invite_code_issued") => {
+                        fact["code"] == body["code"]
+                            && fact["uses"] == body["uses"]
+                            && fact["reason"] == body["reason"]
+                    }
+                    ("reset", "player_reset") => self.seeded(player).is_some(),
                     ("claim", "streak_claimed") => true,
                     ("spin", "round_settled") => fact["bet"] == body["bet"],
                     ("buy", "item_purchased") => {
@@ -175,7 +251,8 @@ impl Case<'_> {
                     ("rotate", "fairness_rotated") => fact["client_seed"] == body["client_seed"],
                     _ => false,
                 };
-                let whose = attempt.player.as_ref().is_none_or(|caller| caller == player);
+                let whose = attempt.operation == "reset"
+                    || attempt.player.as_ref().is_none_or(|caller| caller == player);
                 if !fits || !whose {
                     let what = format!("{} {body} wrote {fact}", attempt.operation);
                     wrong.push((player.clone(), entry.by, what));
@@ -195,7 +272,6 @@ impl Case<'_> {
         status: u16,
         replayed: bool,
         body: &str,
-        by: &BTreeMap<Invocation, Attempt>,
     ) -> Option<String> {
         if attempt.operation == "ticket" {
             return None;
@@ -219,13 +295,13 @@ impl Case<'_> {
                 entry.by
             ));
         }
-        if let Some(writer) = by.get(&entry.by)
+        if let Some(writer) = self.attempts.get(&entry.by)
             && writer.identity() != attempt.identity()
         {
             return Some(format!("the key belongs to {} {}", writer.operation, writer.body));
         }
         if let Some((stored_status, stored)) = &entry.answer
-            && attempt.operation != "login"
+            && !matches!(attempt.operation, "login" | "refresh")
             && (stored != body || *stored_status != u64::from(status))
         {
             return Some(format!("was told {body}, the entry keeps {stored}"));
@@ -288,6 +364,31 @@ impl Case<'_> {
                 ("nonce", answer["next_nonce"].clone(), json!(entry.seq + 1)),
                 ("old seed", answer["previous"]["server_seed"].clone(), json!(slot::hex(&seed))),
             ],
+            "refresh" => {
+                let token = answer["refresh_token"].as_str().unwrap_or_default();
+                let of: Vec<_> = token.split('.').take(3).collect();
+                let generation = fact["generation"].to_string();
+                let session = fact["session"].as_str().unwrap_or_default();
+                vec![("token", json!(of), json!([player, session, generation]))]
+            }
+            "logout" => vec![("sessions", answer["closed_sessions"].clone(), json!(1))],
+            "logout_all" => {
+                vec![("sessions", answer["closed_sessions"].clone(), fact["sessions"].clone())]
+            }
+            "password" => {
+                let others = (before.live_sessions(entry.at_ms) - 1).max(0);
+                vec![("sessions", answer["closed_sessions"].clone(), json!(others))]
+            }
+            "erase" => vec![("gold", answer["burned_gold"].clone(), json!(before.gold))],
+            "invite" => vec![
+                ("code", answer["code"].clone(), fact["code"].clone()),
+                ("uses", answer["uses"].clone(), fact["uses"].clone()),
+                ("end", answer["expires_at"].clone(), fact["expires_at"].clone()),
+            ],
+            "reset" => vec![
+                ("player", answer["id"].clone(), json!(player)),
+                ("balance", answer["gold_balance"].clone(), json!(entry.gold_after)),
+            ],
             _ => vec![
                 ("player", answer["user"]["id"].clone(), json!(player)),
                 ("balance", answer["user"]["gold_balance"].clone(), json!(entry.gold_after)),
@@ -297,7 +398,21 @@ impl Case<'_> {
         pairs.into_iter().filter(|(_, told, kept)| told != kept).map(|(name, ..)| name).collect()
     }
 
-    fn nobody_panics(&mut self, by: &BTreeMap<Invocation, Attempt>) {
+    /// A change of name is answered with the player as they were at some moment after.
+    fn renamed(&self, attempt: &Attempt, body: &str) -> Option<String> {
+        let books = self.players.get(attempt.player.as_ref()?)?;
+        let nickname = attempt.text("nickname");
+        let snaps = books.snaps_between(attempt.start, attempt.end);
+        let has_it = |snap: &Snap| snap.nickname.as_ref().is_none_or(|of| of == nickname);
+        if !snaps.iter().any(has_it) {
+            return Some(format!("nobody was ever called {nickname}: {body}"));
+        }
+        let answer: Value = serde_json::from_str(body).unwrap_or_default();
+        (!snaps.iter().any(|snap| is_user(snap, &answer)))
+            .then(|| format!("no moment was like that: {body}"))
+    }
+
+    fn nobody_panics(&mut self) {
         let history = &self.evidence.history;
         let silent = history.iter().filter_map(|event| match event {
             Event::Silence { by, why } if why != "crashed" && why != "ran out of time" => {
@@ -306,7 +421,7 @@ impl Case<'_> {
             _ => None,
         });
         for (who, why) in silent.collect::<Vec<_>>() {
-            let player = by.get(&who).and_then(|attempt| attempt.player.clone());
+            let player = self.attempts.get(&who).and_then(|attempt| attempt.player.clone());
             self.find("a request always gets an answer", player.as_deref(), &[who], why);
         }
     }
@@ -319,6 +434,12 @@ fn one_answer(
     body: &str,
 ) -> Option<String> {
     let once = once?;
+    // A login is answered with the name that the player has by then.
+    let mut body: Value = serde_json::from_str(body).unwrap_or_default();
+    if attempt.operation == "login" {
+        body["user"]["nickname"] = Value::Null;
+    }
+    let body = &body.to_string();
     let (first, earlier) =
         bodies.entry(once.to_owned()).or_insert_with(|| (attempt.by, body.to_owned()));
     (earlier != body).then(|| format!("invocation {first} was told {earlier}, this one {body}"))

@@ -10,6 +10,8 @@ use crate::history::{Event, Invocation};
 
 #[derive(Default)]
 struct Line {
+    /// Where in the history it knocked.
+    from: usize,
     player: String,
     ticket: String,
     open: bool,
@@ -30,6 +32,8 @@ fn expected(entry: &Entry) -> &'static [&'static str] {
         "player_signed_up" => &["profile_update", "user_action"],
         "streak_claimed" => &["profile_update", "reward_granted", "streak_update"],
         "streak_broken" => &["streak_update"],
+        "session_refreshed" => &[],
+        "player_reset" => &["profile_update", "user_action"],
         "round_settled" => &["profile_update", "game_update"],
         "item_purchased" => &["profile_update", "purchase_update"],
         _ => &["user_action"],
@@ -41,15 +45,20 @@ impl Case<'_> {
         let mut lines: BTreeMap<String, Line> = BTreeMap::new();
         let mut dead: BTreeSet<String> = BTreeSet::new();
         let mut wrong: Vec<(String, Invocation, String)> = Vec::new();
+        let mut intruders = Vec::new();
         let mut admitted: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for (place, event) in self.evidence.history.iter().enumerate() {
             match event {
                 Event::Opening { socket, player, ticket, .. } => {
                     let (player, ticket) = (player.clone(), ticket.clone());
-                    let line = Line { player, ticket, ..Line::default() };
+                    let line = Line { from: place, player, ticket, ..Line::default() };
                     lines.insert(socket.clone(), line);
                 }
                 Event::Opened { socket } => {
+                    if let Some(what) = self.uninvited_socket(place, &lines[socket]) {
+                        let line = &lines[socket];
+                        intruders.push((line.player.clone(), format!("{socket}: {what}")));
+                    }
                     let line = lines.entry(socket.clone()).or_default();
                     line.open = true;
                     let ticket = (line.player.clone(), line.ticket.clone());
@@ -75,6 +84,9 @@ impl Case<'_> {
         }
         for (player, by, what) in wrong {
             self.find("a frame is an entry's, and its player's", Some(&player), &[by], what);
+        }
+        for (player, what) in intruders {
+            self.find("a ticket is good in its session", Some(&player), &[], what);
         }
         for ((player, ticket), sockets) in admitted.iter().filter(|(_, sockets)| sockets.len() > 1)
         {
@@ -119,6 +131,18 @@ impl Case<'_> {
         }
     }
 
+    /// A ticket is good as long as the session that it was asked for in.
+    fn uninvited_socket(&self, place: usize, line: &Line) -> Option<String> {
+        let asked = self.attempts.values().find(|attempt| {
+            attempt.operation == "ticket"
+                && attempt.told().is_some_and(|b| b.contains(&line.ticket))
+        })?;
+        let snaps = self.players.get(&line.player)?.snaps_between(line.from, place);
+        let session = asked.session.as_ref()?;
+        (!snaps.iter().any(|snap| snap.session(session).is_some()))
+            .then(|| "opened by a ticket of a session that has ended".to_owned())
+    }
+
     /// What is wrong with a frame; notes it in the line.
     fn frame(&self, place: usize, line: &mut Line, frame: &Value) -> Option<String> {
         let kind = frame["type"].as_str().unwrap_or_default();
@@ -161,8 +185,9 @@ impl Case<'_> {
             _ => &Value::Null,
         };
         let new = line.seen.insert((seq, kind.to_owned()));
-        // What is new comes in order, unless the client asked, or it came late.
-        if new && seq < line.latest && !line.asked {
+        // What is new comes in order, unless the client asked. What a state has held
+        // already is nothing new, however late it comes.
+        if new && seq > line.covered && seq < line.latest && !line.asked {
             return Some(format!("{kind} {seq} after frames of entry {}", line.latest));
         }
         line.latest = line.latest.max(seq);

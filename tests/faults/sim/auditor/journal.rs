@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     Case, Entry, day_number, millis,
-    model::{Snap, day_of},
+    model::{PACES, Snap, day_of},
     slot,
 };
-use crate::history::Event;
+use crate::history::{Event, Seeded};
 
 impl Case<'_> {
     pub fn journal(&mut self) {
@@ -32,6 +32,7 @@ impl Case<'_> {
         }
         self.pointers();
         self.names();
+        self.invites();
         self.reads();
     }
 
@@ -40,7 +41,8 @@ impl Case<'_> {
         snaps.push(Snap::default());
         for entry in entries {
             let before = snaps.last().cloned().unwrap_or_default();
-            let (after, wrong) = before.then(entry, |epoch, client_seed, nonce| {
+            let asked = self.asked(player, entry);
+            let (after, wrong) = before.then(entry, &asked, |epoch, client_seed, nonce| {
                 let seed = slot::server_seed(&master, player, epoch);
                 slot::reels(&seed, client_seed, nonce).into_iter().map(str::to_owned).collect()
             });
@@ -62,6 +64,18 @@ impl Case<'_> {
                 );
             }
             snaps.push(after);
+        }
+    }
+
+    /// The body of the request that wrote the entry; of a seeded account, what it began
+    /// with.
+    fn asked(&self, player: &str, entry: &Entry) -> Value {
+        match (self.attempts.get(&entry.by), self.seeded(player)) {
+            (Some(attempt), _) if entry.kind != "player_reset" => attempt.body.clone(),
+            (_, Some(Seeded { site_id, nickname, password, .. })) => {
+                json!({ "site_id": site_id, "nickname": nickname, "password": password })
+            }
+            _ => Value::Null,
         }
     }
 
@@ -125,8 +139,28 @@ impl Case<'_> {
                 );
             }
         }
+        let mut wrong = Vec::new();
         if state["fairness"]["client_seed"] != snap.client_seed.as_str() {
-            self.find("state = fold of the journal", Some(player), &[], "another client seed");
+            wrong.push("another client seed".to_owned());
+        }
+        let sessions = snap.sessions.iter();
+        let sessions: Vec<_> =
+            sessions.map(|of| format!("{}.{}.{}", of.id, of.generation, of.ends_s)).collect();
+        let stored = state["sessions"].as_array().cloned().unwrap_or_default();
+        if json!(stored) != json!(sessions) {
+            wrong.push(format!("the sessions are {stored:?}, the journal says {sessions:?}"));
+        }
+        for (pace, (name, ..)) in PACES.iter().enumerate() {
+            let stored = state["paces"][name].as_i64().unwrap_or(0);
+            // Full ones are left out when the next entry comes.
+            let full_at = Some(snap.full_at[pace]).filter(|at| *at > snap.at_ms).unwrap_or(0);
+            if stored != full_at {
+                wrong.push(format!("{name} is paced until {stored}, not {full_at}"));
+            }
+        }
+        let by: Vec<_> = by.into_iter().collect();
+        for what in wrong {
+            self.find("state = fold of the journal", Some(player), &by, what);
         }
     }
 
@@ -144,22 +178,16 @@ impl Case<'_> {
 
     fn belongings(&mut self, player: &str) {
         let books = &self.players[player];
-        let mut missing = Vec::new();
-        let sessions = sessions(&books.entries);
-        let stored =
-            books.items.get("STATE").map_or(Value::Null, |state| state["sessions"].clone());
-        if stored != json!(sessions) {
-            missing.push(format!("the sessions {sessions:?}, and has {stored}"));
-        }
-        if !books.items.contains_key("AUTH#CREDENTIAL") {
-            missing.push("a password".to_owned());
-        }
+        let erased = books.snaps.last().is_some_and(|snap| snap.erased);
         let enrolled = |key: &String| key.starts_with("ROSTER#") && key.ends_with(player);
-        if !self.others.keys().any(enrolled) {
-            missing.push("a place in the roster".to_owned());
-        }
-        if !missing.is_empty() {
-            self.find("a player is whole", Some(player), &[], format!("lacks {missing:?}"));
+        let has = [
+            ("a password", books.items.contains_key("AUTH#CREDENTIAL")),
+            ("a place in the roster", self.others.keys().any(enrolled)),
+        ];
+        let wrong: Vec<_> = has.iter().filter(|(_, has)| *has == erased).collect();
+        if !wrong.is_empty() {
+            let what = format!("erased: {erased}, and has: {wrong:?}");
+            self.find("a player is whole, or gone", Some(player), &[], what);
         }
     }
 
@@ -218,26 +246,6 @@ impl Case<'_> {
         }
     }
 
-    fn names(&mut self) {
-        let mut wrong = Vec::new();
-        for (player, books) in &self.players {
-            let profile =
-                &books.items.get("STATE").map_or(Value::Null, |state| state["profile"].clone());
-            for (name, prefix, suffix) in
-                [("site_id", "SITE", "SITE"), ("nickname", "NICK", "NICK")]
-            {
-                let value = profile[name].as_str().unwrap_or_default().to_lowercase();
-                let item = self.others.get(&format!("{prefix}#{value}/{suffix}"));
-                if item.is_none_or(|item| item["player"] != player.as_str()) {
-                    wrong.push((player.clone(), format!("{name} {value} belongs to {item:?}")));
-                }
-            }
-        }
-        for (player, what) in wrong {
-            self.find("a name belongs to one player", Some(&player), &[], what);
-        }
-    }
-
     /// Only the roster may be read as it was a moment ago.
     fn reads(&mut self) {
         let history = &self.evidence.history;
@@ -254,20 +262,4 @@ impl Case<'_> {
             );
         }
     }
-}
-
-/// The sessions that are open after the entries: of the last thirty days, eight at
-/// most, each as the state has it.
-pub fn sessions(entries: &[Entry]) -> Vec<String> {
-    const THIRTY_DAYS_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
-    let mut open: Vec<(String, i64)> = Vec::new();
-    for entry in entries {
-        let Some(session) = entry.fact["session"].as_str() else { continue };
-        open.retain(|(_, expires_s)| expires_s * 1_000 > entry.at_ms);
-        if open.len() == 8 {
-            open.remove(0);
-        }
-        open.push((session.replace('-', ""), (entry.at_ms + THIRTY_DAYS_MS) / 1_000));
-    }
-    open.into_iter().map(|(id, expires_s)| format!("{id}.1.{expires_s}")).collect()
 }

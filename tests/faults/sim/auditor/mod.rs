@@ -1,6 +1,7 @@
 //! The auditor. It shares no code with the product: it reads raw items and the
 //! history, has a simple model of its own, and says what no such history allows.
 
+mod accounts;
 mod clients;
 mod events;
 mod frames;
@@ -15,7 +16,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::history::{Event, Evidence, Invocation};
+use crate::history::{Event, Evidence, Invocation, Seeded};
+use clients::Attempt;
 use model::{Snap, day_of};
 
 /// Something that must not be.
@@ -80,6 +82,8 @@ pub struct Case<'e> {
     pub calm: usize,
     /// The clock of each invocation at its start, milliseconds.
     pub clocks: BTreeMap<Invocation, i64>,
+    /// Requests of clients.
+    pub attempts: BTreeMap<Invocation, Attempt>,
     pub findings: Vec<Finding>,
 }
 
@@ -147,7 +151,8 @@ impl<'e> Case<'e> {
             }
             books.entries.sort_by_key(|entry| entry.seq);
         }
-        Self { evidence, players, others, calm, clocks, findings }
+        let attempts = clients::attempts(history);
+        Self { evidence, players, others, calm, clocks, attempts, findings }
     }
 
     pub fn find(
@@ -161,10 +166,9 @@ impl<'e> Case<'e> {
         self.findings.push(Finding { rule, what: what.into(), player, by: by.to_vec() });
     }
 
-    /// The player who owns a login name.
-    pub fn owner_of_site(&self, site_id: &str) -> Option<&str> {
-        let item = self.others.get(&format!("SITE#{}/SITE", site_id.to_lowercase()))?;
-        item["player"].as_str()
+    /// The account that was there from the beginning.
+    pub fn seeded(&self, player: &str) -> Option<&'e Seeded> {
+        self.evidence.seeded.iter().find(|seeded| seeded.id == player)
     }
 }
 

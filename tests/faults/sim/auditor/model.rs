@@ -64,6 +64,58 @@ pub struct Snap {
     pub won: i64,
     pub highest: i64,
     pub days: BTreeSet<i64>,
+    pub site_id: String,
+    /// `None` where nothing but the state tells it: chosen by chance at a reset.
+    pub nickname: Option<String>,
+    pub password: String,
+    /// Number of the entry that set it.
+    pub password_seq: u64,
+    pub erased: bool,
+    /// In the order of the state.
+    pub sessions: Vec<Signed>,
+    /// When each of [`PACES`] is full again, milliseconds.
+    pub full_at: [i64; 4],
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Without hyphens.
+    pub id: String,
+    /// Number of the refresh token that is good.
+    pub generation: u64,
+    pub ends_s: i64,
+}
+
+/// How fast a player may be: name, how many at once, in how many milliseconds so many
+/// more come.
+pub const PACES: [(&str, i64, i64); 4] =
+    [("claim", 5, 10_000), ("play", 200, 4_000), ("buy", 60, 3_000), ("account", 60, 60_000)];
+
+/// What an entry, or the command that asks for it, is paced by.
+pub fn pace(kind_or_operation: &str) -> Option<usize> {
+    match kind_or_operation {
+        "streak_claimed" | "claim" => Some(0),
+        "round_settled" | "spin" => Some(1),
+        "item_purchased" | "buy" => Some(2),
+        "fairness_rotated" | "rotate" | "session_refreshed" | "refresh" | "player_renamed"
+        | "rename" | "password_changed" | "password" | "invite_code_issued" | "invite" => Some(3),
+        _ => None,
+    }
+}
+
+/// Whether the player did it, so that the day counts as active: what the product does
+/// by itself, and what clients do without being asked, is none of it.
+fn is_action(entry: &Entry) -> bool {
+    match entry.kind.as_str() {
+        "session_closed" => entry.fact["reason"] == "logout",
+        "session_refreshed"
+        | "streak_protection_consumed"
+        | "streak_broken"
+        | "player_erased"
+        | "player_reset" => false,
+        _ => true,
+    }
 }
 
 /// How a streak stands before a day is claimed.
@@ -101,10 +153,49 @@ impl Snap {
         i64::try_from(self.days.range(today - 29..=today).count()).unwrap_or(i64::MAX)
     }
 
-    /// The player after one more entry, and all that is wrong with it.
+    /// The session, if it is one of the player's.
+    pub fn session(&self, id: &str) -> Option<&Signed> {
+        let id = id.replace('-', "");
+        self.sessions.iter().find(|session| session.id == id)
+    }
+
+    /// How many sessions have not expired.
+    pub fn live_sessions(&self, now_ms: i64) -> i64 {
+        let live = self.sessions.iter().filter(|session| session.ends_s * 1_000 > now_ms);
+        i64::try_from(live.count()).unwrap_or(i64::MAX)
+    }
+
+    /// Whether one more of what is so paced comes too fast.
+    pub fn is_too_fast(&self, pace: usize, now_ms: i64) -> bool {
+        let (_, burst, period_ms) = PACES[pace];
+        self.full_at[pace].max(now_ms) + period_ms / burst - now_ms > period_ms
+    }
+
+    fn set_password(&mut self, seq: u64, password: &Value) {
+        self.password = password.as_str().unwrap_or_default().to_owned();
+        self.password_seq = seq;
+    }
+
+    fn begin_session(&mut self, id: &str, at_ms: i64) {
+        self.sessions.retain(|session| session.ends_s * 1_000 > at_ms);
+        if self.sessions.len() == 8 {
+            self.sessions.remove(0);
+        }
+        self.put_session(id, 1, at_ms);
+    }
+
+    fn put_session(&mut self, id: &str, generation: u64, at_ms: i64) {
+        let id = id.replace('-', "");
+        self.sessions.retain(|session| session.id != id);
+        self.sessions.push(Signed { id, generation, ends_s: (at_ms + 30 * DAY_MS) / 1_000 });
+    }
+
+    /// The player after one more entry, and all that is wrong with it. `asked` is the
+    /// body of the request that wrote it.
     pub fn then(
         &self,
         entry: &Entry,
+        asked: &Value,
         draw: impl FnOnce(u32, &str, u64) -> Vec<String>,
     ) -> (Self, Vec<String>) {
         let mut next = self.clone();
@@ -129,10 +220,19 @@ impl Snap {
         );
         must(entry.at_ms >= self.at_ms, "goes back in time");
         next.at_ms = entry.at_ms;
-        // What the nightly repair does, the player does not.
-        if !matches!(entry.kind.as_str(), "streak_protection_consumed" | "streak_broken") {
+        if is_action(entry) {
             next.days.insert(day_of(entry.at_ms));
         }
+        if let Some(pace) = pace(&entry.kind) {
+            must(!self.is_too_fast(pace, entry.at_ms), "comes too fast");
+            let (_, burst, period_ms) = PACES[pace];
+            next.full_at[pace] = self.full_at[pace].max(entry.at_ms) + period_ms / burst;
+        }
+        let repair = matches!(entry.kind.as_str(), "streak_protection_consumed" | "streak_broken");
+        must(!self.erased || repair, "of somebody who wished to be forgotten");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let session = text(&fact["session"]);
+        let known = self.session(&session);
         let mut house = "";
         let mut expected = 0;
         match entry.kind.as_str() {
@@ -140,9 +240,58 @@ impl Snap {
                 must(entry.seq == 1, "a player signs up once");
                 (house, expected) = ("mint:signup", STARTING_GOLD);
                 next.epoch = 1;
-                fact["client_seed"].as_str().unwrap_or_default().clone_into(&mut next.client_seed);
+                next.client_seed = text(&fact["client_seed"]);
+                next.site_id = text(&asked["site_id"]);
+                next.nickname = Some(text(&asked["nickname"]));
+                next.set_password(entry.seq, &asked["password"]);
+                next.begin_session(&session, entry.at_ms);
             }
-            "player_logged_in" => {}
+            "player_logged_in" => {
+                must(asked["password"] == self.password.as_str(), "with another password");
+                next.begin_session(&session, entry.at_ms);
+            }
+            "session_refreshed" => {
+                let generation = known.map_or(0, |known| known.generation + 1);
+                must(known.is_some(), "of a session that is over");
+                must(
+                    fact["generation"] == generation,
+                    &format!("gives the refresh token after {generation} generations"),
+                );
+                next.put_session(&session, generation, entry.at_ms);
+            }
+            "session_closed" => {
+                must(known.is_some(), "of a session that is over");
+                next.sessions.retain(|other| Some(other) != known);
+            }
+            "sessions_closed" => {
+                let live = self.live_sessions(entry.at_ms);
+                must(number("sessions") == live, &format!("counts other than {live} sessions"));
+                next.sessions.clear();
+            }
+            "password_changed" => {
+                must(asked["current_password"] == self.password.as_str(), "with another password");
+                must(known.is_some(), "of a session that is over");
+                next.sessions.retain(|other| Some(other) == known);
+                next.set_password(entry.seq, &asked["new_password"]);
+            }
+            "player_renamed" => next.nickname = Some(text(&asked["nickname"])),
+            "player_erased" => {
+                (house, expected) = ("burn:erasure", -self.gold);
+                next.sessions.clear();
+                next.full_at = [0; 4];
+                next.set_password(0, &Value::Null);
+                next.erased = true;
+            }
+            "player_reset" => {
+                (house, expected) = ("mint:reset", STARTING_GOLD - self.gold);
+                next.sessions.clear();
+                next.full_at = [0; 4];
+                (next.xp, next.nickname) = (0, None);
+                (next.count, next.longest, next.protections, next.last_day) = (0, 0, 0, None);
+                // As the account was seeded.
+                next.set_password(entry.seq, &asked["password"]);
+            }
+            "invite_code_issued" => {}
             "streak_claimed" => {
                 let day = day_number(&fact["day"]).unwrap_or(i64::MIN);
                 let (count, used) = match self.standing(day) {
@@ -229,7 +378,7 @@ impl Snap {
             "fairness_rotated" => {
                 must(number("epoch") == i64::from(self.epoch) + 1, "skips an epoch");
                 next.epoch += 1;
-                fact["client_seed"].as_str().unwrap_or_default().clone_into(&mut next.client_seed);
+                next.client_seed = text(&fact["client_seed"]);
             }
             other => must(false, &format!("nobody knows what {other} is")),
         }

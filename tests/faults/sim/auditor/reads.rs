@@ -38,9 +38,13 @@ impl Case<'_> {
     }
 }
 
-fn is_user(snap: &Snap, user: &Value) -> bool {
+/// Whether the answer shows the player as they were.
+pub fn is_user(snap: &Snap, user: &Value) -> bool {
     let (level, experience) = level(snap.xp);
-    user["gold_balance"] == snap.gold
+    let nickname = snap.nickname.as_ref();
+    user["site_id"] == snap.site_id.as_str()
+        && nickname.is_none_or(|nickname| user["nickname"] == nickname.as_str())
+        && user["gold_balance"] == snap.gold
         && user["level"] == level
         && user["experience"] == experience
         && user["streak"] == snap.count

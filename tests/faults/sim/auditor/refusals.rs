@@ -1,16 +1,14 @@
 //! Refusals: each is one that the model allows at some moment of the request.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::{
-    Books, Case,
+    Books, Case, Entry,
+    accounts::is_by_chance,
     clients::Attempt,
-    journal::sessions,
-    model::{MAX_BET, Snap, Standing, day_of, product},
+    millis,
+    model::{MAX_BET, Snap, Standing, day_of, pace, product},
 };
-use crate::history::Invocation;
 
 impl Case<'_> {
     /// What is wrong with being refused.
@@ -20,11 +18,15 @@ impl Case<'_> {
         once: Option<&str>,
         status: u16,
         body: &str,
-        by: &BTreeMap<Invocation, Attempt>,
     ) -> Option<String> {
         let problem: Value = serde_json::from_str(body).unwrap_or_default();
         let code = problem["code"].as_str().unwrap_or_default();
         if code == "unauthenticated" {
+            let garbage = attempt.operation == "refresh"
+                && !self.players.contains_key(attempt.refresh_token().0);
+            if garbage {
+                return None;
+            }
             let open = self.signed_in(attempt) && !self.signed_out(attempt);
             return open.then(|| format!("refused with {status} {code}: {body}"));
         }
@@ -39,9 +41,10 @@ impl Case<'_> {
                     Some("the key is said to be used, and was not yet".to_owned())
                 }
                 Some(entry) => {
-                    let same =
-                        by.get(&entry.by).is_some_and(|w| w.identity() == attempt.identity());
-                    same.then(|| {
+                    let writer = self.attempts.get(&entry.by);
+                    let same = writer.is_some_and(|writer| writer.identity() == attempt.identity());
+                    // Whoever signs up again shows that they still know the password.
+                    (same && !self.moved_on(attempt, entry)).then(|| {
                         "the key is said to be another request's, and is this one's".to_owned()
                     })
                 }
@@ -49,33 +52,57 @@ impl Case<'_> {
         }
         let allowed = match attempt.operation {
             "signup" => self.signup_refused(attempt, code),
-            "login" => match code {
-                "invalid_credentials" => attempt.body["password"] != crate::clients::PASSWORD,
-                "login_locked" => guesses(attempt, by) >= 5,
-                // By a clock that is behind the one that last filled the bucket.
-                "rate_limited" => by
-                    .values()
-                    .any(|other| other.operation == "login" && other.clock_ms > attempt.clock_ms),
-                _ => false,
-            },
+            "login" => self.login_refused(attempt, code),
+            "reset" => code == "player_not_found" && self.nobody_to_reset(attempt),
+            "rename" if code == "nickname_taken" => {
+                let nickname = attempt.text("nickname");
+                let held = self.held_nickname(nickname, attempt.start, attempt.end);
+                held.iter().any(|held| Some(&held.player) != attempt.player.as_ref())
+            }
+            "invite" if code == "invite_code_exists" => {
+                self.exists(&attempt.body["code"], attempt.end)
+            }
+            "invite" if code == "validation_failed" => {
+                // In whole seconds.
+                let ends = millis(&attempt.body["expires_at"]);
+                ends - ends.rem_euclid(1_000) <= attempt.clock_ms
+            }
+            "refresh" if code == "refresh_reused" => {
+                let (_, session, _) = attempt.refresh_token();
+                let entry = used.or_else(|| self.written_by(attempt));
+                return match entry {
+                    Some(entry)
+                        if entry.kind == "session_closed" && entry.fact["session"] == session =>
+                    {
+                        None
+                    }
+                    _ => Some(format!("refused with {code}, and the session went on: {body}")),
+                };
+            }
+            "password" if code == "login_locked" => self.guesses(attempt, "password") >= 5,
+            "password" if code == "wrong_password" => {
+                let presented = match used {
+                    Some(entry) if entry.committed < attempt.end => "new_password",
+                    _ => "current_password",
+                };
+                let snaps = self.snaps(attempt);
+                not_the_one(snaps, attempt.text("current_password"))
+                    || not_the_one(snaps, attempt.text(presented))
+            }
             operation => {
-                let books = attempt.player.as_ref().and_then(|player| self.players.get(player));
-                let snaps = books.map_or(&[][..], |b| b.snaps_between(attempt.start, attempt.end));
                 let day = day_of(attempt.clock_ms);
-                snaps
-                    .iter()
-                    .any(|snap| refusal(operation, snap, &attempt.body, day, code, &problem))
+                let fits = |snap: &Snap| refusal(operation, snap, attempt, day, code, &problem);
+                self.snaps(attempt).iter().any(fits)
             }
         };
         if !allowed {
             return Some(format!("refused with {status} {code}: {body}"));
         }
-        // Before any rule is asked, a used key gives its answer again.
-        let first = attempt.operation != "signup" || !is_static(code);
+        // Before any rule is asked, a used key gives its answer again; but to a guess at a
+        // password only once it was right.
+        let guess = matches!(attempt.operation, "login" | "password");
         match used {
-            Some(entry)
-                if entry.committed < attempt.start && first && attempt.operation != "login" =>
-            {
+            Some(entry) if entry.committed < attempt.start && !guess => {
                 Some(format!("refused with {code}, though entry {} has this key", entry.seq))
             }
             _ => None,
@@ -93,46 +120,103 @@ impl Case<'_> {
     }
 
     fn session_was(&self, attempt: &Attempt, open: bool) -> bool {
-        let (Some(player), Some(session)) = (&attempt.player, &attempt.session) else {
-            return open;
-        };
+        let Some(player) = &attempt.player else { return open };
+        let Some(session) = &attempt.session else { return !open };
         let Some(books) = self.players.get(player) else { return !open };
-        let session = session.replace('-', "");
-        books.versions(attempt.start, attempt.end).any(|version| {
-            let entries = &books.entries[..version.min(books.entries.len())];
-            sessions(entries).iter().any(|stored| stored.starts_with(&session)) == open
-        })
+        let snaps = books.snaps_between(attempt.start, attempt.end);
+        snaps.iter().any(|snap| snap.session(session).is_some() == open)
+    }
+
+    /// The player as they were at each moment of the request.
+    fn snaps(&self, attempt: &Attempt) -> &[Snap] {
+        let books = attempt.about().and_then(|player| self.players.get(player));
+        books.map_or(&[], |books| books.snaps_between(attempt.start, attempt.end))
+    }
+
+    /// The entry that the request wrote.
+    fn written_by(&self, attempt: &Attempt) -> Option<&Entry> {
+        let mut entries = self.players.values().flat_map(|books| &books.entries);
+        entries.find(|entry| entry.by == attempt.by)
+    }
+
+    /// Whether the player who signed up has another password or name at some moment.
+    fn moved_on(&self, attempt: &Attempt, entry: &Entry) -> bool {
+        if attempt.operation != "signup" {
+            return false;
+        }
+        let is_it = |books: &&Books| books.entries.iter().any(|other| other.by == entry.by);
+        let books = self.players.values().find(is_it);
+        let snaps = books.map_or(&[][..], |b| b.snaps_between(attempt.start, attempt.end));
+        snaps.iter().any(|snap| snap.erased || snap.password != attempt.text("password"))
+    }
+
+    /// Whether there was no such account at some moment.
+    fn nobody_to_reset(&self, attempt: &Attempt) -> bool {
+        let Some(seeded) = self.evidence.seeded.last() else { return true };
+        let books = self.players.get(&seeded.id);
+        let snaps = books.map_or(&[][..], |b| b.snaps_between(attempt.start, attempt.end));
+        snaps.iter().any(|snap| snap.erased)
+    }
+
+    fn login_refused(&self, attempt: &Attempt, code: &str) -> bool {
+        match code {
+            "invalid_credentials" => {
+                let (name, start, end) = (attempt.text("site_id"), attempt.start, attempt.end);
+                if is_by_chance(name) {
+                    return true;
+                }
+                let held = self.held_login(name, start, end);
+                let [held] = held.as_slice() else { return true };
+                if held.from >= start || held.to <= end {
+                    return true;
+                }
+                let snaps = self.players[&held.player].snaps_between(start, end);
+                not_the_one(snaps, attempt.text("password"))
+            }
+            "login_locked" => self.guesses(attempt, "site_id") >= 5,
+            // By a clock that is behind the one that last filled the bucket.
+            "rate_limited" => self
+                .attempts
+                .values()
+                .any(|other| other.operation == "login" && other.clock_ms > attempt.clock_ms),
+            _ => false,
+        }
+    }
+
+    /// How many guesses at the same password began before this one ended and within ten
+    /// minutes of it: each counts as wrong until it was found right.
+    fn guesses(&self, attempt: &Attempt, name: &str) -> usize {
+        const TEN_MINUTES_MS: u64 = 10 * 60 * 1_000;
+        let target = |of: &Attempt| (of.player.clone(), of.text(name).to_lowercase());
+        let others = self.attempts.values().filter(|other| {
+            other.operation == attempt.operation
+                && other.by != attempt.by
+                && (attempt.operation == "password" || target(other) == target(attempt))
+                && other.player == attempt.player
+                && other.start < attempt.end
+                && other.clock_ms.abs_diff(attempt.clock_ms) < TEN_MINUTES_MS
+        });
+        others.count()
     }
 
     fn signup_refused(&self, attempt: &Attempt, code: &str) -> bool {
-        let body = &attempt.body;
-        let taken = |prefix: &str, name: &Value| {
-            let name = name.as_str().unwrap_or_default().to_lowercase();
-            let item = self.others.get(&format!("{prefix}#{name}/{prefix}"));
-            let owner = item.and_then(|item| self.players.get(item["player"].as_str()?));
-            let born = |books: &Books| books.entries.first().map(|entry| entry.committed);
-            owner.and_then(born).is_some_and(|born| born < attempt.end)
-        };
+        let (start, end) = (attempt.start, attempt.end);
         match code {
-            "invalid_invite_code" => body["invite_code"] != "5858",
-            "underage" => body["birth_date"] != "1998-04-01",
-            "site_id_taken" => taken("SITE", &body["site_id"]),
-            "nickname_taken" => taken("NICK", &body["nickname"]),
+            "invalid_invite_code" => self.uninvited(attempt),
+            "underage" => attempt.body["birth_date"] != "1998-04-01",
+            "site_id_taken" => !self.held_site(attempt.text("site_id"), start, end).is_empty(),
+            "nickname_taken" => {
+                !self.held_nickname(attempt.text("nickname"), start, end).is_empty()
+            }
             _ => false,
         }
     }
 }
 
-/// How many logins to the same name began before this one ended and within ten
-/// minutes of it: each counts as a wrong guess until its password was found right.
-fn guesses(attempt: &Attempt, by: &BTreeMap<Invocation, Attempt>) -> usize {
-    const TEN_MINUTES_MS: u64 = 10 * 60 * 1_000;
-    by.values()
-        .filter(|other| other.operation == "login" && other.by != attempt.by)
-        .filter(|other| other.body["site_id"] == attempt.body["site_id"])
-        .filter(|other| other.start < attempt.end)
-        .filter(|other| other.clock_ms.abs_diff(attempt.clock_ms) < TEN_MINUTES_MS)
-        .count()
+/// Whether the password was another at some moment, or was set anew.
+fn not_the_one(snaps: &[Snap], password: &str) -> bool {
+    let set_by = snaps.first().map(|snap| snap.password_seq);
+    snaps.iter().any(|snap| snap.password != password || Some(snap.password_seq) != set_by)
 }
 
 /// Refused before anything is looked up.
@@ -145,19 +229,19 @@ fn is_malformed(attempt: &Attempt) -> bool {
     }
 }
 
-/// Signup asks these before it looks at its key.
-fn is_static(code: &str) -> bool {
-    matches!(code, "invalid_invite_code" | "underage")
-}
-
 fn refusal(
     operation: &str,
     snap: &Snap,
-    body: &Value,
+    attempt: &Attempt,
     day: i64,
     code: &str,
     problem: &Value,
 ) -> bool {
+    let body = &attempt.body;
+    if code == "rate_limited" {
+        let now_ms = attempt.clock_ms.max(snap.at_ms);
+        return pace(operation).is_some_and(|pace| snap.is_too_fast(pace, now_ms));
+    }
     let number = |name: &str| body[name].as_i64().unwrap_or(0);
     let poor = |needed: i64| {
         code == "insufficient_funds" && needed > snap.gold && problem["gold_balance"] == snap.gold
@@ -172,6 +256,12 @@ fn refusal(
             Some((_, most, _)) if number("quantity") > most => code == "validation_failed",
             Some((price, ..)) => poor(price * number("quantity")),
         },
+        "refresh" => {
+            let (_, session, _) = attempt.refresh_token();
+            let open = snap.session(session);
+            code == "refresh_expired"
+                && open.is_none_or(|open| open.ends_s * 1_000 <= attempt.clock_ms)
+        }
         "claim" => code == "already_claimed" && snap.standing(day) == Standing::Claimed,
         _ => false,
     }

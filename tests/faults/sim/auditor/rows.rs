@@ -25,17 +25,11 @@ const VIEWS: [(&str, &[&str], &[&str]); 3] = [
 impl Case<'_> {
     pub fn rows(&mut self) {
         self.log();
-        let entries = || {
-            let of_player = |(player, books): (_, &super::Books)| -> Vec<(String, Entry)> {
-                books.entries.iter().map(|entry| (String::clone(player), entry.clone())).collect()
-            };
-            self.players.iter().flat_map(of_player)
-        };
         let mut wrong = Vec::new();
         for (table, groups, sums) in VIEWS {
             let mut expected = Sums::new();
-            for (player, entry) in entries() {
-                if let Some((group, more)) = counted(table, &player, &entry) {
+            for (player, entry) in self.entries() {
+                if let Some((group, more)) = counted(table, player, entry) {
                     add(&mut expected, group, &more);
                 }
             }
@@ -54,7 +48,7 @@ impl Case<'_> {
                 }
             }
         }
-        let days = entries().map(|(player, entry)| (day(entry.at_ms), player));
+        let days = self.entries().map(|(player, entry)| (day(entry.at_ms), player.clone()));
         let days: BTreeSet<_> = days.collect();
         let mut seen = BTreeSet::new();
         for (_, row) in self.stored("active_players_daily") {
@@ -142,6 +136,14 @@ fn event_type(kind: &str) -> &str {
     match kind {
         "player_signed_up" => "user.signup",
         "player_logged_in" => "user.login",
+        "session_refreshed" => "user.session.refreshed",
+        "session_closed" => "user.session.closed",
+        "sessions_closed" => "user.session.closed_all",
+        "password_changed" => "user.password_changed",
+        "player_renamed" => "user.renamed",
+        "player_erased" => "user.erased",
+        "player_reset" => "user.reset",
+        "invite_code_issued" => "admin.action",
         "streak_claimed" => "streak.claim",
         "streak_protection_consumed" => "streak.protection_consumed",
         "streak_broken" => "streak.broken",
