@@ -183,10 +183,10 @@ impl Case<'_> {
         }
     }
 
-    /// How many guesses at the same password began before this one ended and within ten
-    /// minutes of it: each counts as wrong until it was found right.
+    /// How many guesses at the same password began before this one ended and at most ten
+    /// minutes before it by their clocks: each counts as wrong until it was found right.
     fn guesses(&self, attempt: &Attempt, name: &str) -> usize {
-        const TEN_MINUTES_MS: u64 = 10 * 60 * 1_000;
+        const TEN_MINUTES_MS: i64 = 10 * 60 * 1_000;
         let target = |of: &Attempt| (of.player.clone(), of.text(name).to_lowercase());
         let others = self.attempts.values().filter(|other| {
             other.operation == attempt.operation
@@ -194,7 +194,7 @@ impl Case<'_> {
                 && (attempt.operation == "password" || target(other) == target(attempt))
                 && other.player == attempt.player
                 && other.start < attempt.end
-                && other.clock_ms.abs_diff(attempt.clock_ms) < TEN_MINUTES_MS
+                && other.clock_ms + TEN_MINUTES_MS > attempt.clock_ms
         });
         others.count()
     }
