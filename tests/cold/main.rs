@@ -112,9 +112,14 @@ async fn main() -> Result<()> {
 }
 
 /// Without triggers, which would invoke functions beside those that are measured,
-/// and with the log level that is deployed.
+/// with the log level that is deployed, and with logins enough for one address.
 fn quiet() -> Options {
-    let parameters = [("LogLevel".to_owned(), "INFO".to_owned())].into();
+    let parameters = [
+        ("LogLevel", "INFO"),
+        ("LoginsPerAddress", "100000000"),
+        ("LoginFailuresPerAddress", "100000000"),
+    ];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     Options { triggers: false, parameters, ..Options::default() }
 }
 
