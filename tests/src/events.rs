@@ -51,8 +51,8 @@ impl<'a> Events<'a> {
         let mut values = Map::new();
         let mut known = |name: &str, value: &str| values.insert(name.to_owned(), json!(value));
         known("player", &player.id);
-        // Somebody else's: sessions are few, and the ninth login ends the first one.
-        known("site_id", &Player::sign_up(&api).await.site_id);
+        // The other one's: sessions are few, and the ninth login ends the first one.
+        known("site_id", &other.site_id);
         known("token", player.api.token().unwrap_or_default());
         let entries = stack.store("test").entries_after(other.id.parse()?, 0, 2).await?;
         for entry in &entries {
