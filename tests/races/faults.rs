@@ -288,3 +288,28 @@ async fn a_decision_on_a_stale_state_is_made_again() {
     assert_eq!(used.count("dynamodb:TransactWriteItems"), 3, "the slow one decided twice");
     assert_eq!(books(&stack, &player).await.len(), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_the_player_took_meanwhile_is_not_taken() {
+    let stack = stack().await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    let rename = || {
+        let body = r#"{"nickname":"TheOne"}"#;
+        player.api.call(Method::PUT, "/api/auth/profile").body(body.to_owned()).send()
+    };
+    let held = Arc::new(Held::default());
+    stack.engine().set_fault(Some(held.clone()));
+
+    // The first has decided; before it commits, the second one does.
+    let second = async {
+        held.reached.notified().await;
+        rename().await
+    };
+    let (first, second) = tokio::join!(rename(), second);
+
+    assert_eq!(
+        (&first.ok()["nickname"], &second.ok()["nickname"]),
+        (&"TheOne".into(), &"TheOne".into())
+    );
+    assert_eq!(of_kind(&books(&stack, &player).await, "player_renamed"), 1);
+}

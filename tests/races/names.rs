@@ -1,10 +1,9 @@
 //! One name, wanted by many at once.
 
-use reqwest::Method;
 use serde_json::json;
-use tests::{Api, Player, books, fresh_name, signup_body, stack};
+use tests::{Api, fresh_name, signup_body, stack};
 
-use crate::support::{at_once, is_clear_503, of_kind};
+use crate::support::at_once;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_fifty_signups_with_one_site_id_one_succeeds() {
@@ -56,24 +55,4 @@ async fn signups_with_one_key_make_one_player() {
         assert_eq!((answer.status.as_u16(), &answer.text), (201, &answers[0].text));
     }
     assert_eq!(answers.iter().filter(|answer| answer.is_replayed()).count(), 9);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn fifty_times_the_same_change_of_name_at_once_is_one_change() {
-    let stack = stack().await;
-    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
-    let body = json!({ "nickname": "TheOne" }).to_string();
-
-    let answers =
-        at_once(50, |_| player.api.call(Method::PUT, "/api/auth/profile").body(body.clone())).await;
-
-    // The name is taken, but by the player.
-    for answer in &answers {
-        match answer.status.as_u16() {
-            200 => assert_eq!(answer.json()["nickname"], "TheOne"),
-            _ => is_clear_503(answer),
-        }
-    }
-    let journal = books(&stack, &player).await;
-    assert_eq!(of_kind(&journal, "player_renamed"), 1, "{journal:#?}");
 }
