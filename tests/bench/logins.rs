@@ -11,7 +11,7 @@ use runtime::{
     Entropy,
     auth::{Hasher, Verdict},
 };
-use tests::{Api, PASSWORD, Player};
+use tests::{Api, PASSWORD, Player, unlimited_logins};
 use tokio::task::JoinSet;
 
 use crate::report::cpu;
@@ -40,8 +40,7 @@ impl Work {
 /// memory of hashing one after the other, as a Lambda instance does.
 pub async fn measure(clients: usize, time: Duration) -> Result<()> {
     // Nobody is held up: logins are counted by address and by account.
-    let plenty = |name: &str| (name.to_owned(), "100000000".to_owned());
-    let parameters = ["LoginsPerAddress", "LoginFailuresPerAddress"].map(plenty).into();
+    let parameters = unlimited_logins().into();
     let stack = Stack::start(Options { parameters, ..Options::default() }).await?;
     let memory = &stack.spec().functions.get("AuthLoginFunction").context("logins")?.memory_mb;
     let (hash, peak) = memory_of_hashes().await?;

@@ -7,12 +7,12 @@ mod probe;
 mod report;
 mod subject;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use devstack::{Options, Stack, engine::Endpoint, parameters::root};
-use tests::{Api, ClickHouse, Events, Player};
+use tests::{Api, ClickHouse, Events, Player, unlimited_logins};
 
 use crate::{
     report::{Report, Row},
@@ -114,12 +114,8 @@ async fn main() -> Result<()> {
 /// Without triggers, which would invoke functions beside those that are measured,
 /// with the log level that is deployed, and with logins enough for one address.
 fn quiet() -> Options {
-    let parameters = [
-        ("LogLevel", "INFO"),
-        ("LoginsPerAddress", "100000000"),
-        ("LoginFailuresPerAddress", "100000000"),
-    ];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let mut parameters: BTreeMap<_, _> = unlimited_logins().into();
+    parameters.insert("LogLevel".to_owned(), "INFO".to_owned());
     Options { triggers: false, parameters, ..Options::default() }
 }
 

@@ -12,7 +12,7 @@ use proptest::{
 };
 use runtime::Clock;
 use serde_json::{Map, Value, json};
-use tests::{Maker, Player, stack_with};
+use tests::{Maker, Player, stack_with, unlimited_logins};
 use tokio::runtime::Runtime;
 
 /// Tries `cases` inputs, or as many as `PROPTEST_CASES` says.
@@ -78,8 +78,7 @@ impl Product {
         let runtime = Runtime::new().expect("a runtime");
         let (stack, player, maker) = runtime.block_on(async {
             // Every request comes from one address, and many guess.
-            let plenty = |name: &str| (name.to_owned(), "1000000".to_owned());
-            let parameters = ["LoginsPerAddress", "LoginFailuresPerAddress"].map(plenty).into();
+            let parameters = unlimited_logins().into();
             let options = Options { triggers: false, parameters, ..Options::default() };
             let stack = stack_with(options).await;
             let maker = Maker::new(&stack, Clock::system()).await;

@@ -81,6 +81,13 @@ impl Target {
     }
 }
 
+/// The template's parameters that let one address log in as often as it likes.
+#[must_use]
+pub fn unlimited_logins() -> [(String, String); 2] {
+    ["LoginsPerAddress", "LoginFailuresPerAddress"]
+        .map(|name| (name.to_owned(), "100000000".to_owned()))
+}
+
 /// Notes that something ran elsewhere than on the target that `BASE_URL` names, or
 /// not at all: to the file that `PRIVATE_NOTES` names, for who counts the journeys
 /// of a deployment.
