@@ -37,10 +37,29 @@ fn the_same_seed_is_the_same_run_to_the_byte() {
 }
 
 /// Each by its own rule, within the seeds that `sim/plant.rs` names for it.
-#[test]
-fn planted_defects_are_found() {
-    let (content, output) = sim(&["--planted", "all", "--known"]);
+fn planted_defects_are_found(part: &str) {
+    let (content, output) = sim(&["--planted", "all", "--known", "--part", part]);
     assert!(content, "{output}");
+}
+
+#[test]
+fn planted_defects_are_found_first_quarter() {
+    planted_defects_are_found("1/4");
+}
+
+#[test]
+fn planted_defects_are_found_second_quarter() {
+    planted_defects_are_found("2/4");
+}
+
+#[test]
+fn planted_defects_are_found_third_quarter() {
+    planted_defects_are_found("3/4");
+}
+
+#[test]
+fn planted_defects_are_found_last_quarter() {
+    planted_defects_are_found("4/4");
 }
 
 #[test]

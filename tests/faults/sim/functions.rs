@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use runtime::{Clock, Deps, Entropy, Function, auth::Hasher};
 use serde_json::{Value, json};
 use store::Store;
+use tests::unlimited_logins;
 
 use crate::{
     clickhouse::Link,
@@ -67,9 +68,7 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 pub static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     let mut given = parameters::of_dev_stage().expect("samconfig.toml");
     // All clients share an address.
-    for limit in ["LoginsPerAddress", "LoginFailuresPerAddress"] {
-        given.insert(limit.to_owned(), "1000000".to_owned());
-    }
+    given.extend(unlimited_logins());
     given.insert("SocketUrl".to_owned(), "ws://sim/realtime".to_owned());
     given.insert("SocketEndpoint".to_owned(), "http://sim/realtime".to_owned());
     let path = parameters::root().join("template.yaml");

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::clients::Known;
+
 /// Number of an invocation of a function, in order of their starts.
 pub type Invocation = u32;
 
@@ -134,19 +136,11 @@ pub enum Event {
     },
 }
 
-/// An account that was there before the first request.
-#[derive(Clone, Debug)]
-pub struct Seeded {
-    pub id: String,
-    pub site_id: String,
-    pub nickname: String,
-    pub password: String,
-}
-
 /// Everything an auditor may look at.
 pub struct Evidence {
     pub history: Vec<Event>,
-    pub seeded: Vec<Seeded>,
+    /// The accounts that were there before the first request: an admin and a player.
+    pub seeded: [Known; 2],
     /// Every item of the table, as `Scan` gives them, in the order of keys.
     pub items: Vec<Value>,
     /// What server seeds are derived from.

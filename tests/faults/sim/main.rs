@@ -45,6 +45,9 @@ struct Args {
     /// Plants a defect, and says within how many seeds it is found; `all` for each in turn.
     #[arg(long, value_name = "NAME")]
     planted: Option<String>,
+    /// With `--planted all`: only a part of the defects, as `1/4`.
+    #[arg(long, value_name = "K/N", value_parser = part)]
+    part: Option<(usize, usize)>,
     /// With `--planted`: the seeds that have been enough for the defect before.
     #[arg(long)]
     known: bool,
@@ -75,6 +78,11 @@ impl Args {
     }
 }
 
+fn part(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    numbers.filter(|(k, n)| (1..=*n).contains(k)).ok_or_else(|| "not like 1/4".to_owned())
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     // Panics of functions are findings; the auditor reports them.
@@ -85,7 +93,11 @@ fn main() -> ExitCode {
     }));
     let plants = match args.planted.as_deref() {
         None => vec![None],
-        Some("all") => Plant::value_variants().iter().copied().map(Some).collect(),
+        Some("all") => {
+            let (nth, of) = args.part.unwrap_or((1, 1));
+            let plants = Plant::value_variants().iter().skip(nth - 1).step_by(of);
+            plants.copied().map(Some).collect()
+        }
         Some(name) => match Plant::from_str(name, true) {
             Ok(plant) => vec![Some(plant)],
             Err(error) => {

@@ -177,9 +177,6 @@ impl World {
             return Reply { status: 200, body: b"[]".to_vec() };
         }
         let mut answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        if call.service == "dynamodb" {
-            self.planted_items(plant, call, &mut answer);
-        }
         let is_pointer = |item: &Value| text(item, "pk").starts_with("ONCE#");
         match (plant, call.operation.as_str()) {
             (Plant::SkipTailFold, "Query") if call.function == "account-read" => {
@@ -220,45 +217,18 @@ impl World {
             (
                 Plant::SignedOutAdmitted | Plant::InviteUnlimited | Plant::RefreshTokenTwice,
                 "GetItem" | "BatchGetItem",
-            ) => {}
+            ) => {
+                let asked = self.asked.get(&call.by);
+                if let Some(item) = answer.get_mut("Item") {
+                    planted_item(plant, asked, item);
+                }
+                for item in answer["Responses"][&self.table].as_array_mut().into_iter().flatten() {
+                    planted_item(plant, asked, item);
+                }
+            }
             _ => return reply,
         }
         Reply { status: reply.status, body: serde_json::to_vec(&answer).expect("JSON serializes") }
-    }
-
-    /// Items as a product with the planted defect would take them.
-    fn planted_items(&self, plant: Plant, call: &Call, answer: &mut Value) {
-        let asked = self.asked.get(&call.by);
-        let many = answer["Responses"][&self.table].as_array_mut().map(std::mem::take);
-        let one = answer.get_mut("Item").map(Value::take);
-        let single = one.is_some();
-        let mut items: Vec<Value> = many.into_iter().flatten().chain(one).collect();
-        for item in &mut items {
-            let is_state = text(item, "sk") == "STATE";
-            match (plant, asked) {
-                (Plant::SignedOutAdmitted, Some(Asked { session: Some(session), .. }))
-                    if is_state =>
-                {
-                    sign_in(item, &session.to_string());
-                }
-                (Plant::RefreshTokenTwice, Some(Asked { operation: "refresh", body, .. }))
-                    if is_state =>
-                {
-                    let token = body["refresh_token"].as_str().unwrap_or_default();
-                    let presented: Vec<_> = token.split('.').skip(1).take(2).collect();
-                    refreshed(item, &presented);
-                }
-                (Plant::InviteUnlimited, _) if text(item, "pk").starts_with("INVITE#") => {
-                    item["uses_left"] = json!({ "N": "1" });
-                }
-                _ => {}
-            }
-        }
-        if single {
-            answer["Item"] = items.pop().unwrap_or_default();
-        } else if answer["Responses"].is_object() {
-            answer["Responses"][&self.table] = items.into();
-        }
     }
 
     /// The hash of the request that this call serves.
@@ -266,6 +236,25 @@ impl World {
         let Asked { operation, body, .. } = self.asked.get(&call.by)?;
         let bet = contract_spin(body)?;
         (*operation == "spin").then(|| runtime::command::request_hash("slot_spin", &bet))
+    }
+}
+
+/// The item as a product with the planted defect would take it.
+fn planted_item(plant: Plant, asked: Option<&Asked>, item: &mut Value) {
+    let is_state = text(item, "sk") == "STATE";
+    match (plant, asked) {
+        (Plant::SignedOutAdmitted, Some(Asked { session: Some(session), .. })) if is_state => {
+            sign_in(item, &session.to_string());
+        }
+        (Plant::RefreshTokenTwice, Some(Asked { operation: "refresh", body, .. })) if is_state => {
+            let token = body["refresh_token"].as_str().unwrap_or_default();
+            let presented: Vec<_> = token.split('.').skip(1).take(2).collect();
+            refreshed(item, &presented);
+        }
+        (Plant::InviteUnlimited, _) if text(item, "pk").starts_with("INVITE#") => {
+            item["uses_left"] = json!({ "N": "1" });
+        }
+        _ => {}
     }
 }
 

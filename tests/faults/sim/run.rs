@@ -28,9 +28,9 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::{
-    clients::Clients,
+    clients::{Clients, Known},
     functions::{self, Hosted, SPEC},
-    history::{Event, Evidence, Invocation, Seeded},
+    history::{Event, Evidence, Invocation},
     plant::Plant,
     services,
     triggers::Triggers,
@@ -231,20 +231,15 @@ impl Run {
     }
 
     /// Creates the accounts that clients know from the beginning: an admin and a player.
-    async fn seed(&mut self) -> Vec<Seeded> {
+    async fn seed(&mut self) -> [Known; 2] {
         let sown = Arc::new(OnceLock::new());
         let seed = functions::seed(self.world.clone(), Arc::clone(&sown));
         self.undisturbed("seed", Box::pin(seed)).await;
         let sown = Arc::into_inner(sown).and_then(OnceLock::into_inner);
-        let [admin, player] = sown.expect("both accounts were created");
-        let seeded = [&admin, &player].map(|known| Seeded {
-            id: known.id.clone(),
-            site_id: known.site_id.clone(),
-            nickname: known.nickname.clone(),
-            password: known.password.clone(),
-        });
+        let seeded = sown.expect("both accounts were created");
+        let [admin, player] = seeded.clone();
         (self.clients.admin, self.clients.players) = (admin, vec![player]);
-        seeded.into()
+        seeded
     }
 
     pub const fn next_invocation(&mut self) -> Invocation {

@@ -22,14 +22,18 @@ struct Issued<'c> {
 }
 
 impl Issued<'_> {
-    fn uses(&self) -> usize {
-        self.entry.fact["uses"].as_u64().and_then(|uses| usize::try_from(uses).ok()).unwrap_or(0)
+    fn uses(&self) -> i64 {
+        self.entry.fact["uses"].as_i64().unwrap_or(0)
     }
 
     /// Milliseconds.
     fn ends(&self) -> i64 {
         millis(&self.entry.fact["expires_at"])
     }
+}
+
+fn count(length: usize) -> i64 {
+    i64::try_from(length).expect("a run is short")
 }
 
 /// Whether a reset may have chosen the name; which one it chose only the state tells.
@@ -151,18 +155,12 @@ impl Case<'_> {
                     .push((String::from(*by), format!("{code} was issued {} times", issued.len())));
             }
             let used = used.remove(code).unwrap_or_default();
-            let uses = issued[0].uses();
+            let (uses, let_in) = (issued[0].uses(), count(used.len()));
             let item = self.others.get(&format!("INVITE#{code}/INVITE"));
             let left = item.and_then(|item| item["uses_left"].as_i64()).unwrap_or(i64::MIN);
-            if i64::try_from(used.len()).unwrap_or(i64::MAX).saturating_add(left)
-                != i64::try_from(uses).unwrap_or(-1)
-                || left < 0
-            {
-                let used = used.len();
-                wrong.push((
-                    String::from(*by),
-                    format!("{code} is for {uses}, let {used} in, and has {left} left"),
-                ));
+            if left < 0 || left != uses - let_in {
+                let what = format!("{code} is for {uses}, let {let_in} in, and has {left} left");
+                wrong.push((String::from(*by), what));
             }
             for (player, entry) in used {
                 if entry.committed < issued[0].entry.committed || entry.at_ms >= issued[0].ends() {
@@ -195,7 +193,8 @@ impl Case<'_> {
                 && entry.committed < attempt.end
                 && self.attempts.get(&entry.by).is_some_and(|by| by.body["invite_code"] == *code)
         };
-        self.entries().filter(let_in).count() >= issued.uses() || attempt.clock_ms >= issued.ends()
+        count(self.entries().filter(let_in).count()) >= issued.uses()
+            || attempt.clock_ms >= issued.ends()
     }
 
     /// Whether the code was there before a place of the history.

@@ -182,7 +182,7 @@ impl Case<'_> {
                 Some(format!("ONCE#KEY#{player}#{key}"))
             }
             "reset" => {
-                let player = &self.evidence.seeded.last()?.id;
+                let player = &self.evidence.seeded[1].id;
                 let caller = attempt.player.as_ref()?;
                 Some(format!("ONCE#NATURAL#reset:{player}:{caller}:{key}"))
             }

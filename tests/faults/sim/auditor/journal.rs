@@ -7,7 +7,7 @@ use super::{
     model::{PACES, Snap, day_of},
     slot,
 };
-use crate::history::{Event, Seeded};
+use crate::{clients::Known, history::Event};
 
 impl Case<'_> {
     pub fn journal(&mut self) {
@@ -72,7 +72,7 @@ impl Case<'_> {
     fn asked(&self, player: &str, entry: &Entry) -> Value {
         match (self.attempts.get(&entry.by), self.seeded(player)) {
             (Some(attempt), _) if entry.kind != "player_reset" => attempt.body.clone(),
-            (_, Some(Seeded { site_id, nickname, password, .. })) => {
+            (_, Some(Known { site_id, nickname, password, .. })) => {
                 json!({ "site_id": site_id, "nickname": nickname, "password": password })
             }
             _ => Value::Null,

@@ -16,7 +16,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::history::{Event, Evidence, Invocation, Seeded};
+use crate::{
+    clients::Known,
+    history::{Event, Evidence, Invocation},
+};
 use clients::Attempt;
 use model::{Snap, day_of};
 
@@ -167,7 +170,7 @@ impl<'e> Case<'e> {
     }
 
     /// The account that was there from the beginning.
-    pub fn seeded(&self, player: &str) -> Option<&'e Seeded> {
+    pub fn seeded(&self, player: &str) -> Option<&'e Known> {
         self.evidence.seeded.iter().find(|seeded| seeded.id == player)
     }
 }

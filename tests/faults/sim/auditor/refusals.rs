@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Books, Case, Entry,
+    Case, Entry,
     accounts::is_by_chance,
     clients::Attempt,
     millis,
@@ -79,7 +79,7 @@ impl Case<'_> {
                     _ => Some(format!("refused with {code}, and the session went on: {body}")),
                 };
             }
-            "password" if code == "login_locked" => self.guesses(attempt, "password") >= 5,
+            "password" if code == "login_locked" => self.guesses(attempt) >= 5,
             "password" if code == "wrong_password" => {
                 let presented = match used {
                     Some(entry) if entry.committed < attempt.end => "new_password",
@@ -122,21 +122,24 @@ impl Case<'_> {
     fn session_was(&self, attempt: &Attempt, open: bool) -> bool {
         let Some(player) = &attempt.player else { return open };
         let Some(session) = &attempt.session else { return !open };
-        let Some(books) = self.players.get(player) else { return !open };
-        let snaps = books.snaps_between(attempt.start, attempt.end);
+        let snaps = self.snaps_of(player, attempt);
         snaps.iter().any(|snap| snap.session(session).is_some() == open)
     }
 
-    /// The player as they were at each moment of the request.
+    /// The player whom the request is about, as they were at each moment of it.
     fn snaps(&self, attempt: &Attempt) -> &[Snap] {
-        let books = attempt.about().and_then(|player| self.players.get(player));
+        attempt.about().map_or(&[], |player| self.snaps_of(player, attempt))
+    }
+
+    /// A player as they were at each moment of the request.
+    fn snaps_of(&self, player: &str, attempt: &Attempt) -> &[Snap] {
+        let books = self.players.get(player);
         books.map_or(&[], |books| books.snaps_between(attempt.start, attempt.end))
     }
 
     /// The entry that the request wrote.
     fn written_by(&self, attempt: &Attempt) -> Option<&Entry> {
-        let mut entries = self.players.values().flat_map(|books| &books.entries);
-        entries.find(|entry| entry.by == attempt.by)
+        self.entries().find(|(_, entry)| entry.by == attempt.by).map(|(_, entry)| entry)
     }
 
     /// Whether the player who signed up has another password or name at some moment.
@@ -144,17 +147,15 @@ impl Case<'_> {
         if attempt.operation != "signup" {
             return false;
         }
-        let is_it = |books: &&Books| books.entries.iter().any(|other| other.by == entry.by);
-        let books = self.players.values().find(is_it);
-        let snaps = books.map_or(&[][..], |b| b.snaps_between(attempt.start, attempt.end));
+        let mut players = self.entries().filter(|(_, other)| other.by == entry.by);
+        let Some((player, _)) = players.next() else { return false };
+        let snaps = self.snaps_of(player, attempt);
         snaps.iter().any(|snap| snap.erased || snap.password != attempt.text("password"))
     }
 
     /// Whether there was no such account at some moment.
     fn nobody_to_reset(&self, attempt: &Attempt) -> bool {
-        let Some(seeded) = self.evidence.seeded.last() else { return true };
-        let books = self.players.get(&seeded.id);
-        let snaps = books.map_or(&[][..], |b| b.snaps_between(attempt.start, attempt.end));
+        let snaps = self.snaps_of(&self.evidence.seeded[1].id, attempt);
         snaps.iter().any(|snap| snap.erased)
     }
 
@@ -170,10 +171,10 @@ impl Case<'_> {
                 if held.from >= start || held.to <= end {
                     return true;
                 }
-                let snaps = self.players[&held.player].snaps_between(start, end);
+                let snaps = self.snaps_of(&held.player, attempt);
                 not_the_one(snaps, attempt.text("password"))
             }
-            "login_locked" => self.guesses(attempt, "site_id") >= 5,
+            "login_locked" => self.guesses(attempt) >= 5,
             // By a clock that is behind the one that last filled the bucket.
             "rate_limited" => self
                 .attempts
@@ -185,14 +186,14 @@ impl Case<'_> {
 
     /// How many guesses at the same password began before this one ended and at most ten
     /// minutes before it by their clocks: each counts as wrong until it was found right.
-    fn guesses(&self, attempt: &Attempt, name: &str) -> usize {
+    fn guesses(&self, attempt: &Attempt) -> usize {
         const TEN_MINUTES_MS: i64 = 10 * 60 * 1_000;
-        let target = |of: &Attempt| (of.player.clone(), of.text(name).to_lowercase());
+        // A login guesses at a name, a change of password at the caller's.
+        let target = |of: &Attempt| (of.player.clone(), of.text("site_id").to_lowercase());
         let others = self.attempts.values().filter(|other| {
             other.operation == attempt.operation
                 && other.by != attempt.by
-                && (attempt.operation == "password" || target(other) == target(attempt))
-                && other.player == attempt.player
+                && target(other) == target(attempt)
                 && other.start < attempt.end
                 && other.clock_ms + TEN_MINUTES_MS > attempt.clock_ms
         });
