@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     auth::Hasher,
-    aws, clickhouse,
+    aws, clickhouse, payments,
     secrets::{SecretError, Secrets},
 };
 
@@ -139,6 +139,7 @@ pub struct Deps {
     pub hasher: Hasher,
     pub(crate) aws: Arc<OnceLock<SdkConfig>>,
     pub(crate) clickhouse: Option<Arc<dyn clickhouse::Port>>,
+    pub(crate) payments: Option<Arc<dyn payments::Provider>>,
     pub(crate) secrets: Arc<Secrets>,
 }
 
@@ -147,7 +148,7 @@ impl Deps {
     pub fn new(env: Env, clock: Clock, entropy: Entropy) -> Self {
         let (aws, secrets) = (Arc::default(), Arc::default());
         let hasher = Hasher::default();
-        Self { env, clock, entropy, hasher, aws, clickhouse: None, secrets }
+        Self { env, clock, entropy, hasher, aws, clickhouse: None, payments: None, secrets }
     }
 
     /// What a deployed function gets from its process.
@@ -172,6 +173,12 @@ impl Deps {
     #[must_use]
     pub fn with_clickhouse(self, port: Arc<dyn clickhouse::Port>) -> Self {
         Self { clickhouse: Some(port), ..self }
+    }
+
+    /// The same with this in the place of a payment provider.
+    #[must_use]
+    pub fn with_payments(self, provider: Arc<dyn payments::Provider>) -> Self {
+        Self { payments: Some(provider), ..self }
     }
 
     /// Region, credentials and HTTP client of every AWS client. Made when first

@@ -9,6 +9,7 @@ mod deps;
 mod function;
 pub mod http;
 pub mod metrics;
+pub mod payments;
 pub mod problem;
 pub mod push;
 pub mod secrets;

@@ -176,6 +176,27 @@ codes! {
         ko "골드로 살 수 없는 상품", "골드로 구매할 수 없는 상품입니다.";
         en "Not for gold", "This product cannot be bought with gold.";
 
+    // Notices of the payment provider
+    WebhookSignatureMissing = "webhook_signature_missing", 401;
+        ko "서명 없음", "웹훅 서명이 없습니다.";
+        en "Signature missing", "The webhook has no signature.";
+    WebhookSignatureMalformed = "webhook_signature_malformed", 401;
+        ko "잘못된 서명 형식", "웹훅 서명의 형식이 올바르지 않습니다.";
+        en "Malformed signature", "The webhook's signature header cannot be read.";
+    WebhookKeyUnknown = "webhook_key_unknown", 401;
+        ko "알 수 없는 서명 키", "웹훅을 서명한 키를 알 수 없습니다.";
+        en "Unknown key", "The webhook is signed by an unknown key.";
+    WebhookTimestampOutOfRange = "webhook_timestamp_out_of_range", 401;
+        ko "허용 범위를 벗어난 서명 시각", "웹훅의 서명 시각이 허용 범위를 벗어났습니다.";
+        en "Timestamp out of range", "The webhook was signed too long ago or in the future.";
+    WebhookSignatureInvalid = "webhook_signature_invalid", 401;
+        ko "서명 불일치", "웹훅 서명이 일치하지 않습니다.";
+        en "Invalid signature", "The webhook's signature does not match its body.";
+    /// Genuine, but not a notice we know.
+    WebhookBodyUnreadable = "webhook_body_unreadable", 422;
+        ko "읽을 수 없는 웹훅", "웹훅 본문을 이해할 수 없습니다.";
+        en "Unreadable webhook", "The webhook's body cannot be understood.";
+
     // The service
     /// Others kept changing the same state; the same request will succeed.
     ConflictRetry = "conflict_retry", 503, retry 1;

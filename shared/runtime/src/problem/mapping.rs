@@ -6,6 +6,7 @@ use domain::Rejection;
 use jiff::SignedDuration;
 
 use super::Problem;
+use crate::payments::{NoticeError, ProviderError};
 
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
@@ -87,5 +88,27 @@ impl From<store::Error> for Problem {
 impl From<crate::secrets::SecretError> for Problem {
     fn from(error: crate::secrets::SecretError) -> Self {
         Self::unavailable(error)
+    }
+}
+
+impl From<ProviderError> for Problem {
+    fn from(error: ProviderError) -> Self {
+        if error.retryable() { Self::unavailable(error) } else { Self::internal(error) }
+    }
+}
+
+impl From<NoticeError> for Problem {
+    fn from(error: NoticeError) -> Self {
+        let code = match error {
+            NoticeError::SignatureMissing => Code::WebhookSignatureMissing,
+            NoticeError::SignatureMalformed => Code::WebhookSignatureMalformed,
+            NoticeError::KeyUnknown => Code::WebhookKeyUnknown,
+            NoticeError::TimestampOutOfRange => Code::WebhookTimestampOutOfRange,
+            NoticeError::SignatureInvalid => Code::WebhookSignatureInvalid,
+            NoticeError::Unreadable(_) => Code::WebhookBodyUnreadable,
+            NoticeError::Keys(error) => return error.into(),
+            NoticeError::Unresolved(error) => return error.into(),
+        };
+        Self::new(code).caused_by(error)
     }
 }
