@@ -13,6 +13,7 @@ pub mod invoke;
 pub mod lambda;
 mod local;
 pub mod parameters;
+mod payments;
 pub mod remote;
 mod runner;
 pub mod seed;

@@ -163,6 +163,8 @@ fn banner(
     writeln!(out, "  socket       {}", stack.socket_url)?;
     writeln!(out, "  API document {}/openapi.json", stack.base_url)?;
     writeln!(out, "  triggers     {}/_local/status", stack.base_url)?;
+    let payments = &stack.provider().url;
+    writeln!(out, "  payments     {payments} (simulated; tokens tok_ok, tok_declined, …)")?;
     writeln!(out, "  data         {}", data.display())?;
     match analytics.url() {
         Some(url) => writeln!(out, "  ClickHouse   {url}, database casino_club")?,

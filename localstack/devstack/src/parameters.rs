@@ -65,20 +65,27 @@ pub fn of_stage(stage: &str) -> Result<Parameters> {
 }
 
 /// The secrets of this machine, by what follows `casino-club/<stage>/` in their
-/// names: made once and kept in `directory`, or made for this run only.
+/// names: made once and kept in `directory`, or made for this run only. What an
+/// older program did not know of is added to what it kept.
 ///
 /// # Errors
 /// The file cannot be read or written.
 pub fn secrets(directory: Option<&Path>, entropy: &Entropy) -> Result<Parameters> {
     let Some(directory) = directory else { return Ok(make(entropy)) };
     let path = directory.join("secrets.json");
-    if let Ok(text) = std::fs::read_to_string(&path) {
-        return serde_json::from_str(&text).with_context(|| path.display().to_string());
+    let mut secrets = match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).with_context(|| path.display().to_string())?,
+        Err(_) => Parameters::new(),
+    };
+    let kept = secrets.len();
+    for (name, value) in make(entropy) {
+        secrets.entry(name).or_insert(value);
     }
-    let secrets = make(entropy);
-    std::fs::create_dir_all(directory)?;
-    write_private(&path, &serde_json::to_string_pretty(&secrets)?)
-        .with_context(|| path.display().to_string())?;
+    if secrets.len() > kept {
+        std::fs::create_dir_all(directory)?;
+        write_private(&path, &serde_json::to_string_pretty(&secrets)?)
+            .with_context(|| path.display().to_string())?;
+    }
     Ok(secrets)
 }
 
@@ -88,17 +95,54 @@ fn make(entropy: &Entropy) -> Parameters {
         "active": "local-1",
         "keys": [{ "kid": "local-1", "alg": "HS256", "secret": secret() }],
     });
+    let api_key = serde_json::json!({ "api_key": format!("local-{}", secret()) });
+    let webhook_keys = serde_json::json!({
+        "active": "local-1",
+        "keys": [
+            { "kid": "local-1", "secret": secret() },
+            { "kid": "local-2", "secret": secret() },
+        ],
+    });
     BTreeMap::from([
         ("jwt-keys".to_owned(), keys.to_string()),
+        ("payment-provider".to_owned(), api_key.to_string()),
+        ("payment-webhook-keys".to_owned(), webhook_keys.to_string()),
         ("fairness-master-key".to_owned(), secret()),
         ("clickhouse".to_owned(), r#"{"username":"default","password":""}"#.to_owned()),
     ])
 }
 
-/// For the owner's eyes only.
+/// For the owner's eyes only, and all of it or none.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
+    let unfinished = path.with_extension("unfinished");
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(unfinished, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_what_it_made_and_adds_what_is_new() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secrets.json");
+        let entropy = Entropy::system();
+        let made = secrets(Some(directory.path()), &entropy).unwrap();
+        assert_eq!(secrets(Some(directory.path()), &entropy).unwrap(), made);
+
+        let mut older = made.clone();
+        older.remove("payment-webhook-keys").unwrap();
+        std::fs::write(&path, serde_json::to_string(&older).unwrap()).unwrap();
+        let newer = secrets(Some(directory.path()), &entropy).unwrap();
+        assert_eq!(newer["jwt-keys"], made["jwt-keys"]);
+        assert!(newer.contains_key("payment-webhook-keys"));
+        assert_eq!(secrets(Some(directory.path()), &entropy).unwrap(), newer);
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }

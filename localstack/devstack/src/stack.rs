@@ -20,6 +20,7 @@ use crate::{
     lambda::Pool,
     local::Local,
     parameters::{self, Parameters},
+    payments,
     runner::Runner,
     spec::Spec,
     template::{self, Pseudo},
@@ -46,6 +47,10 @@ pub struct Options {
     pub triggers: bool,
     /// Template parameters besides those of the `dev` stage.
     pub parameters: Parameters,
+    /// How long the simulated payment provider takes for things.
+    pub payment_delays: provider::Delays,
+    /// Who lets its time pass.
+    pub payment_pace: provider::Pace,
     pub clock: Clock,
     pub entropy: Entropy,
 }
@@ -60,6 +65,8 @@ impl Default for Options {
             bootstraps: None,
             triggers: true,
             parameters: Parameters::new(),
+            payment_delays: provider::Delays::default(),
+            payment_pace: provider::Pace::ByItself,
             clock: Clock::system(),
             entropy: Entropy::system(),
         }
@@ -79,6 +86,7 @@ pub struct Stack {
     /// For functions that are processes.
     endpoint: Option<Endpoint>,
     triggers: Arc<Triggers>,
+    provider: provider::Running,
     stop_gateway: Option<oneshot::Sender<()>>,
     gateway: JoinHandle<()>,
     sweeper: AbortHandle,
@@ -95,12 +103,14 @@ impl Stack {
             .await
             .with_context(|| format!("port {} is not free", options.port))?;
         let host = format!("127.0.0.1:{}", listener.local_addr()?.port());
-        let spec = spec(&options, &host)?;
         if let Some(data) = &options.data {
             std::fs::create_dir_all(data).with_context(|| data.display().to_string())?;
         }
+        let secrets = parameters::secrets(options.data.as_deref(), &options.entropy)?;
+        let provider = payments::start(&options, &format!("http://{host}"), &secrets).await?;
+        let spec = spec(&options, &host, &provider.url)?;
         let engine = Engine::open(options.data.as_deref(), &spec)?;
-        put_secrets(&options, &spec, &engine)?;
+        put_secrets(&secrets, &spec, &engine)?;
         let (functions, endpoint) = functions(&options, &spec, &engine).await?;
         let adapters = Arc::new(Adapters::new(&engine, &spec));
         let parts = Parts {
@@ -128,6 +138,7 @@ impl Stack {
             functions,
             endpoint,
             triggers,
+            provider,
             stop_gateway: Some(stop_gateway),
             gateway,
         })
@@ -150,6 +161,13 @@ impl Stack {
     #[must_use]
     pub fn endpoint(&self) -> Option<&Endpoint> {
         self.endpoint.as_ref()
+    }
+
+    /// The simulated payment provider. It is there even if the parameters name
+    /// another one, and then nobody asks it.
+    #[must_use]
+    pub fn provider(&self) -> &provider::Running {
+        &self.provider
     }
 
     /// The table, as the functions see it; `caller` names this user to the meter.
@@ -207,8 +225,7 @@ impl Drop for Stack {
 }
 
 /// Puts in place every secret that a function of the template asks for.
-fn put_secrets(options: &Options, spec: &Spec, engine: &Engine) -> Result<()> {
-    let values = parameters::secrets(options.data.as_deref(), &options.entropy)?;
+fn put_secrets(values: &Parameters, spec: &Spec, engine: &Engine) -> Result<()> {
     let variables = spec.functions.values().flat_map(|function| &function.env);
     for (_, name) in variables.filter(|(variable, _)| variable.ends_with("_SECRET")) {
         // casino-club/<stage>/<what>
@@ -234,10 +251,11 @@ async fn functions(
     Ok((Arc::new(pool), Some(endpoint)))
 }
 
-fn spec(options: &Options, host: &str) -> Result<Spec> {
+fn spec(options: &Options, host: &str, provider_url: &str) -> Result<Spec> {
     let mut given = parameters::of_dev_stage()?;
     given.insert("SocketUrl".to_owned(), format!("ws://{host}/realtime"));
     given.insert("SocketEndpoint".to_owned(), format!("http://{host}/realtime"));
+    given.insert("PaymentProviderUrl".to_owned(), provider_url.to_owned());
     if let Some(url) = &options.clickhouse_url {
         given.insert("ClickHouseUrl".to_owned(), url.clone());
     }

@@ -25,6 +25,8 @@ mod config;
 mod http;
 mod keys;
 mod notice;
+#[cfg(test)]
+mod recorder;
 pub mod signature;
 pub mod simulated;
 pub mod stripe;

@@ -116,7 +116,7 @@ impl Deps {
         Ok(Simulated::new(http, self.api_key()?))
     }
 
-    fn stripe(&self) -> Result<Stripe, ConfigError> {
+    pub(super) fn stripe(&self) -> Result<Stripe, ConfigError> {
         let http = self.http(self.env.get("PAYMENT_PROVIDER_URL").unwrap_or(Stripe::URL))?;
         Ok(Stripe::new(http, self.api_key()?))
     }
