@@ -2,7 +2,10 @@
 
 use domain::{
     Account, After, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId, ReceiptId,
-    RoundId, SessionId, envelope, frames, stats::Stats, stats_frame,
+    RoundId, SessionId, envelope, frames,
+    purchase::{Granted, Money, Price, Status},
+    stats::Stats,
+    stats_frame,
 };
 use jiff::civil::date;
 use serde_json::json;
@@ -70,7 +73,28 @@ fn after(fact: &Fact) -> Option<Fact> {
         Fact::ItemPurchased { .. } => {
             Fact::FairnessRotated { epoch: 3, client_seed: "my-lucky-seed".to_owned() }
         }
-        Fact::FairnessRotated { .. } => return None,
+        Fact::FairnessRotated { .. } => Fact::PurchaseAdvanced {
+            receipt: ReceiptId::from_bytes([5; 16]),
+            product: "gold_pack_1000".to_owned(),
+            quantity: 2,
+            price: Price::Money(Money { amount_minor: 2_400, currency: "KRW".to_owned() }),
+            from: Some(Status::Pending),
+            to: Status::Succeeded,
+            granted: Granted { gold: Gold::new(2_000), ..Granted::default() },
+            clawback: None,
+            reason: None,
+        },
+        Fact::PurchaseAdvanced { .. } => Fact::LimitedPackageOffered {
+            code: "new-year-2027".to_owned(),
+            stock: 500,
+            reason: "New year".to_owned(),
+        },
+        Fact::LimitedPackageOffered { .. } => Fact::PromoCodeIssued {
+            package: "new-year-2027".to_owned(),
+            uses: 100,
+            reason: "Early birds".to_owned(),
+        },
+        Fact::PromoCodeIssued { .. } => return None,
     })
 }
 
@@ -90,6 +114,7 @@ fn entry(fact: Fact) -> Entry {
         Fact::PlayerReset {} => Legs::to_player(Account::MintReset, Gold::new(-1040)),
         Fact::RoundSettled { .. } => Legs::to_player(Account::HouseSlot, Gold::new(40)),
         Fact::ItemPurchased { .. } => Legs::to_player(Account::BurnShop, Gold::new(-1000)),
+        Fact::PurchaseAdvanced { granted, .. } => Legs::to_player(Account::MintShop, granted.gold),
         _ => Ok(Legs::none()),
     };
     Entry {
@@ -98,7 +123,7 @@ fn entry(fact: Fact) -> Entry {
         at: "2026-11-21T01:02:03.456Z".parse().expect("an instant"),
         fact,
         legs: legs.expect("small amounts"),
-        after: After { gold: Gold::new(2040), total_xp: 1063 },
+        after: After { gold: Gold::new(2040), total_xp: 1063, debt: Gold::ZERO },
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
         once: Some(Once {
             key: OnceKey::Header("key-1".to_owned()),

@@ -10,6 +10,7 @@ use contract::{
         ExportedState,
     },
     openapi::ReadProblems,
+    shop::Transaction,
 };
 use domain::{Entry, Player};
 use runtime::{
@@ -25,6 +26,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// Entries of one document. At a kilobyte or two each they stay well below the six
 /// megabytes that a function may answer with.
 pub const MOST_ENTRIES: usize = 2_000;
+
+/// Purchases of one document, the newest; older ones are in the journal, as all are.
+const MOST_PURCHASES: i32 = 500;
 
 /// Builds the function.
 ///
@@ -70,8 +74,11 @@ async fn export(
         Some(cursor) => cursors.open::<u64>(&list, cursor)?,
         None => 0,
     };
-    let (opened, sockets) =
-        tokio::try_join!(store.open(caller.subject()), store.connections(caller.player()))?;
+    let (opened, sockets, purchases) = tokio::try_join!(
+        store.open(caller.subject()),
+        store.connections(caller.player()),
+        store.purchases(caller.player(), None, MOST_PURCHASES),
+    )?;
     let player = opened.player;
     let entries = exports.entries(&player, after).await?;
     let next = entries.last().map(|entry| entry.seq).filter(|seq| *seq < player.version);
@@ -82,6 +89,7 @@ async fn export(
         sessions: ExportedSession::all_of(&player),
         sockets: sockets.into_iter().map(socket).collect(),
         statistics: Stats::of(&opened.stats, utc_day(meta.now)),
+        purchases: purchases.iter().map(Transaction::of).collect(),
         journal: ExportedJournal {
             entries: entries.iter().map(ExportedEntry::of).collect(),
             next_cursor: next.map(|seq| cursors.seal(&list, &seq)),

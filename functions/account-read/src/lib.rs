@@ -137,7 +137,7 @@ async fn detail(
     responses((status = 200, body = Balance), ReadProblems)
 )]
 async fn balance(State(store): State<Arc<Store>>, caller: Caller) -> Result<Response, Problem> {
-    Ok(ok(&Balance::of(store.player(caller.subject()).await?.gold.units())))
+    Ok(ok(&Balance::of(&store.player(caller.subject()).await?)))
 }
 
 /// The caller's statistics, never older than the caller's last round.

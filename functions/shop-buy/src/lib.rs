@@ -1,16 +1,23 @@
-//! `POST /api/shop/buy`: an item for gold, at the catalog's price.
+//! `POST /api/shop/buy`: an item for gold, or a gold pack for money, at the catalog's
+//! price.
 
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use contract::{
+    Code, Rule,
     openapi::{IdempotencyHeader, WriteProblems},
-    shop::{BuyAnswer, BuyRequest, PurchaseStatus},
+    shop::{BuyAnswer, BuyRequest, PendingPurchase},
 };
-use domain::{Fact, Plan, catalog, command::buy_item};
+use domain::{
+    catalog::{self, Product},
+    command::{buy_item, buy_pack},
+};
 use runtime::{
     Deps, Entropy, Function, Problem, command,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
+    metrics,
+    payments::Desk,
 };
 use store::{Decision, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,12 +25,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
+/// `TABLE_NAME`, `JWT_KEYS_SECRET` or a variable of [`runtime::payments`] is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let shop = Shop {
-        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
-        entropy: deps.entropy.clone(),
-    };
+    let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
+    let desk = Desk::new(store.clone(), deps.payments()?, "buy");
+    let shop = Shop { store, desk, entropy: deps.entropy.clone() };
     let routes = router().with_state(Arc::new(shop));
     Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
@@ -38,14 +44,20 @@ pub fn router() -> OpenApiRouter<Arc<Shop>> {
 /// What the function works with.
 pub struct Shop {
     store: Store,
+    desk: Desk,
     entropy: Entropy,
 }
 
-/// Buys an item. The price is the catalog's, never the client's.
+/// Buys an item for gold, at once; or begins to buy a gold pack for money: what becomes
+/// of it is pushed as `purchase_update`. The price is the catalog's, never the client's.
 #[utoipa::path(
     post, path = "/api/shop/buy", operation_id = "shop_buy", tag = "shop",
     params(IdempotencyHeader), request_body = BuyRequest,
-    responses((status = 200, body = BuyAnswer), WriteProblems)
+    responses(
+        (status = 200, body = BuyAnswer),
+        (status = 202, body = PendingPurchase),
+        WriteProblems
+    )
 )]
 async fn buy(
     State(shop): State<Arc<Shop>>,
@@ -54,26 +66,26 @@ async fn buy(
     key: IdempotencyKey,
     Json(request): Json<BuyRequest>,
 ) -> Result<Response, Problem> {
-    let BuyRequest { product_id, quantity, .. } = request;
-    let ctx = command::context(&meta, &shop.entropy);
-    let once = command::once(key, "shop_buy", &(&product_id, quantity));
-    let receipt = shop
-        .store
-        .execute(caller.subject(), once, |state| {
-            let plan = buy_item::decide(state, &product_id, quantity, &ctx)?;
-            let answer = rendered(&plan).map(|answer| command::answer(200, &answer));
-            Ok(Decision { plan, answer })
-        })
-        .await
-        .map_err(|error| Problem::from(error).blaming("/quantity"))?;
-    command::answered(receipt)
+    let pack = catalog::product(&request.product_id).and_then(Product::money).is_some();
+    let flow = if pack { "money" } else { "gold" };
+    let bought = if pack {
+        shop.buy_pack(&meta, &caller, key, request).await
+    } else {
+        shop.buy_item(&meta, &caller, key, request).await
+    };
+    metrics::attempt_to_buy(flow, &bought);
+    bought
 }
 
 /// The same as `/api/shop/buy`.
 #[utoipa::path(
     post, path = "/api/shop/purchase", operation_id = "shop_purchase", tag = "shop",
     params(IdempotencyHeader), request_body = BuyRequest,
-    responses((status = 200, body = BuyAnswer), WriteProblems)
+    responses(
+        (status = 200, body = BuyAnswer),
+        (status = 202, body = PendingPurchase),
+        WriteProblems
+    )
 )]
 async fn purchase(
     shop: State<Arc<Shop>>,
@@ -85,19 +97,51 @@ async fn purchase(
     buy(shop, meta, caller, key, request).await
 }
 
-fn rendered(plan: &Plan) -> Option<BuyAnswer> {
-    let entry = plan.entry();
-    let Fact::ItemPurchased { receipt, product, quantity, price, .. } = &entry.fact else {
-        return None;
-    };
-    let grants = &catalog::product(product)?.grants;
-    Some(BuyAnswer {
-        receipt: receipt.uuid(),
-        status: PurchaseStatus::Success,
-        product_id: product.clone(),
-        quantity: *quantity,
-        price_gold: price.units(),
-        gold_balance: entry.after.gold.units(),
-        granted: grants.iter().map(|(code, each)| (code.clone(), each * quantity)).collect(),
-    })
+impl Shop {
+    async fn buy_item(
+        &self,
+        meta: &Meta,
+        caller: &Caller,
+        key: IdempotencyKey,
+        BuyRequest { product_id, quantity, .. }: BuyRequest,
+    ) -> Result<Response, Problem> {
+        let ctx = command::context(meta, &self.entropy);
+        let once = command::once(key, "shop_buy", &(&product_id, quantity));
+        let receipt = self
+            .store
+            .execute(caller.subject(), once, |state| {
+                let plan = buy_item::decide(state, &product_id, quantity, &ctx)?;
+                let answer = BuyAnswer::of(plan.entry());
+                let answer = answer.map(|answer| command::answer(200, &answer));
+                Ok(Decision { plan, answer })
+            })
+            .await
+            .map_err(|error| Problem::from(error).blaming("/quantity"))?;
+        command::answered(receipt)
+    }
+
+    async fn buy_pack(
+        &self,
+        meta: &Meta,
+        caller: &Caller,
+        key: IdempotencyKey,
+        BuyRequest { product_id, quantity, payment_token }: BuyRequest,
+    ) -> Result<Response, Problem> {
+        let token = payment_token.ok_or_else(|| {
+            Problem::new(Code::PaymentTokenRequired).field("/payment_token", Rule::Required)
+        })?;
+        let ctx = command::context(meta, &self.entropy);
+        let once = command::once(key, "shop_buy", &(&product_id, quantity, token.expose()));
+        let receipt = self
+            .store
+            .execute(caller.subject(), once, |state| {
+                let plan = buy_pack::decide(state, &product_id, quantity, &ctx)?;
+                let answer = PendingPurchase::of(plan.entry());
+                let answer = answer.map(|answer| command::answer(202, &answer));
+                Ok(Decision { plan, answer })
+            })
+            .await?;
+        self.desk.charge(&receipt.entry, receipt.replayed, token, &ctx).await;
+        command::answered(receipt)
+    }
 }

@@ -37,6 +37,12 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("account-export", account_export::function),
     ("invite-issue", invite_issue::function),
     ("dev-reset", dev_reset::function),
+    ("limited-buy", limited_buy::function),
+    ("shop-read", shop_read::function),
+    ("payment-settle", payment_settle::function),
+    ("payment-webhook", payment_webhook::function),
+    ("pending-cleanup", pending_cleanup::function),
+    ("limited-offer", limited_offer::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -66,6 +72,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         account_export::router().into_openapi(),
         invite_issue::router().into_openapi(),
         dev_reset::router().into_openapi(),
+        limited_buy::router().into_openapi(),
+        shop_read::router().into_openapi(),
+        payment_settle::router().into_openapi(),
+        payment_webhook::router().into_openapi(),
+        limited_offer::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

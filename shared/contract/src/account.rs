@@ -41,13 +41,8 @@ pub struct Balance {
     pub gold_balance: i64,
     /// An older name of the same number.
     pub cyber_token_balance: i64,
-}
-
-impl Balance {
-    #[must_use]
-    pub const fn of(gold: i64) -> Self {
-        Self { gold_balance: gold, cyber_token_balance: gold }
-    }
+    /// Gold owed after a refund or chargeback; what comes in repays it first.
+    pub debt_gold: i64,
 }
 
 /// `GET /api/users/stats`

@@ -9,7 +9,10 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::account::{Stats, User};
+use crate::{
+    account::{Stats, User},
+    shop::Transaction,
+};
 
 /// The query of `GET /api/auth/export`.
 #[derive(Clone, Debug, Default, Deserialize, Validate, IntoParams)]
@@ -35,6 +38,9 @@ pub struct Export {
     pub sessions: Vec<ExportedSession>,
     pub sockets: Vec<ExportedSocket>,
     pub statistics: Stats,
+    /// Purchases paid with money or out of a limited stock, newest first; all others
+    /// are in the journal alone.
+    pub purchases: Vec<Transaction>,
     pub journal: ExportedJournal,
 }
 
@@ -46,6 +52,8 @@ pub struct ExportedState {
     /// When the last of them was written.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+    /// Gold owed after a refund or chargeback.
+    pub debt_gold: i64,
     /// Experience gathered in all.
     pub total_xp: u64,
     pub streak: ExportedStreak,

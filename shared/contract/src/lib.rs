@@ -16,6 +16,7 @@ pub mod language;
 pub mod openapi;
 pub mod page;
 mod present;
+mod present_shop;
 pub mod problem;
 pub mod realtime;
 pub mod rules;

@@ -2,16 +2,13 @@
 //! that turns the one into the other.
 
 use domain::{
-    Entry, Fact, OnceKey, Player,
-    catalog::Product,
-    level,
+    Entry, Fact, OnceKey, Player, level,
     stats::{GameStats, Stats as Folded},
     streak::{self, Standing},
 };
 use jiff::civil::Date;
 
 use crate::{
-    Language,
     account::{
         Activity, Balance, GameTotals, LevelProgress, ProfileDetail, PublicProfile, Stats,
         TopScore, User,
@@ -21,7 +18,6 @@ use crate::{
         ExportedStreak, KeySource,
     },
     home::{DashboardCore, StreakAction, StreakHistoryItem, StreakReward, StreakStatus, VipStatus},
-    shop::{CatalogItem, ProductKind},
 };
 
 impl User {
@@ -44,6 +40,16 @@ impl User {
             streak: player.streak.count,
             must_change_password: player.profile.must_change_password,
         }
+    }
+}
+
+impl Balance {
+    /// What the player has, and owes.
+    #[must_use]
+    pub const fn of(player: &Player) -> Self {
+        let gold = player.gold.units();
+        let debt_gold = player.debt.units();
+        Self { gold_balance: gold, cyber_token_balance: gold, debt_gold }
     }
 }
 
@@ -142,6 +148,7 @@ impl ExportedState {
         Self {
             version: player.version,
             updated_at: player.updated_at,
+            debt_gold: player.debt.units(),
             total_xp: player.total_xp,
             streak: ExportedStreak {
                 count: streak.count,
@@ -257,33 +264,13 @@ impl DashboardCore {
     pub fn of(player: &Player, today: Date) -> Self {
         Self {
             profile: User::of(player),
-            balances: Balance::of(player.gold.units()),
+            balances: Balance::of(player),
             streak: StreakStatus::of(player, today),
             vip: VipStatus {
                 claimed_today: false,
                 vip_points: count(player.vip_points),
                 last_claim_at: None,
             },
-        }
-    }
-}
-
-impl CatalogItem {
-    /// A product in the reader's language.
-    #[must_use]
-    pub fn of(product: &Product, language: Language) -> Self {
-        let text = |text: &domain::catalog::Text| match language {
-            Language::Korean => text.ko.clone(),
-            Language::English => text.en.clone(),
-        };
-        Self {
-            product_id: product.product_id.clone(),
-            kind: ProductKind::Item,
-            name: text(&product.name),
-            description: text(&product.description),
-            price_gold: Some(product.price_gold),
-            price_money: None,
-            grants: product.grants.clone(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Validation of requests, and the product's own rules.
 
-use std::{borrow::Cow, fmt::Display};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Display};
 
 use garde::{Validate, i18n};
 
@@ -131,6 +131,33 @@ pub fn hex32(value: &str, _: &()) -> garde::Result {
 /// When it is not.
 pub fn visible_ascii(value: &str, _: &()) -> garde::Result {
     check(value.bytes().all(|b| b.is_ascii_graphic()))
+}
+
+/// Letters, digits and `.`, `_`, `-`: what can stand in a path as it is.
+///
+/// # Errors
+/// When it is not.
+pub fn plain_code(value: &str, _: &()) -> garde::Result {
+    check(value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')))
+}
+
+/// From 1 to 1,000,000,000 of each item code: lower case, digits and `_`, at most 64.
+///
+/// # Errors
+/// When one is not.
+pub fn grants(value: &BTreeMap<String, u32>, _: &()) -> garde::Result {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    let good = |code: &String| (1..=64).contains(&code.len()) && code.bytes().all(plain);
+    let some = |count: &u32| (1..=1_000_000_000).contains(count);
+    check(value.keys().all(good) && value.values().all(some))
+}
+
+/// A code of ISO 4217.
+///
+/// # Errors
+/// When it is not of three capitals.
+pub fn currency(value: &str, _: &()) -> garde::Result {
+    check(value.len() == 3 && value.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
 fn check(ok: bool) -> garde::Result {

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use crate::{Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId};
+use crate::{
+    Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId,
+    purchase::{Clawback, Granted, Price, Status},
+};
 
 /// One change of one player. Append-only; holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +120,40 @@ pub enum Fact {
         epoch: u32,
         client_seed: String,
     },
+    /// A purchase with a life of its own reached `to`. See [`crate::purchase`].
+    PurchaseAdvanced {
+        receipt: ReceiptId,
+        product: String,
+        quantity: u32,
+        price: Price,
+        /// `None` for a purchase that begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Status>,
+        to: Status,
+        /// What the player got; nothing but where `to` is [`Status::Succeeded`].
+        #[serde(default, skip_serializing_if = "Granted::is_nothing")]
+        granted: Granted,
+        /// What was taken back of an earlier grant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clawback: Option<Clawback>,
+        /// Why it failed, a word of the provider's or of ours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// On the journal of the operator who offers it.
+    LimitedPackageOffered {
+        code: String,
+        stock: u32,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// On the journal of the operator who issued it.
+    PromoCodeIssued {
+        package: String,
+        uses: u32,
+        /// Why, in the operator's words.
+        reason: String,
+    },
 }
 
 /// Why a session ended.
@@ -155,6 +192,9 @@ impl Fact {
             Self::RoundSettled { .. } => "round_settled",
             Self::ItemPurchased { .. } => "item_purchased",
             Self::FairnessRotated { .. } => "fairness_rotated",
+            Self::PurchaseAdvanced { .. } => "purchase_advanced",
+            Self::LimitedPackageOffered { .. } => "limited_package_offered",
+            Self::PromoCodeIssued { .. } => "promo_code_issued",
         }
     }
 
@@ -169,7 +209,9 @@ impl Fact {
             | Self::StreakProtectionConsumed { .. }
             | Self::StreakBroken { .. }
             | Self::PlayerErased {}
-            | Self::PlayerReset {} => false,
+            | Self::PlayerReset {}
+            // What a provider, an operator or the clock did to a purchase.
+            | Self::PurchaseAdvanced { from: Some(_), .. } => false,
             Self::PlayerSignedUp { .. }
             | Self::PlayerLoggedIn { .. }
             | Self::SessionClosed { reason: Closed::Logout, .. }
@@ -180,7 +222,10 @@ impl Fact {
             | Self::StreakClaimed { .. }
             | Self::RoundSettled { .. }
             | Self::ItemPurchased { .. }
-            | Self::FairnessRotated { .. } => true,
+            | Self::FairnessRotated { .. }
+            | Self::PurchaseAdvanced { from: None, .. }
+            | Self::LimitedPackageOffered { .. }
+            | Self::PromoCodeIssued { .. } => true,
         }
     }
 }
@@ -221,6 +266,15 @@ pub enum Account {
     /// The difference when a seed account begins anew.
     #[serde(rename = "mint:reset")]
     MintReset,
+    /// Gold that was bought with money or came with a package.
+    #[serde(rename = "mint:shop")]
+    MintShop,
+    /// Bought gold that a refund or chargeback took back.
+    #[serde(rename = "burn:refund")]
+    BurnRefund,
+    /// What repays gold that was owed after a refund or chargeback.
+    #[serde(rename = "burn:debt")]
+    BurnDebt,
 }
 
 impl fmt::Display for Account {
@@ -233,6 +287,9 @@ impl fmt::Display for Account {
             Self::BurnShop => "burn:shop",
             Self::BurnErasure => "burn:erasure",
             Self::MintReset => "mint:reset",
+            Self::MintShop => "mint:shop",
+            Self::BurnRefund => "burn:refund",
+            Self::BurnDebt => "burn:debt",
         })
     }
 }
@@ -260,7 +317,25 @@ impl Legs {
     /// What the player gained (or lost, negative).
     #[must_use]
     pub fn of_player(&self) -> Gold {
-        self.0.get(&Account::Player).copied().unwrap_or(Gold::ZERO)
+        self.of(Account::Player)
+    }
+
+    /// What an account gained (or lost, negative).
+    #[must_use]
+    pub fn of(&self, account: Account) -> Gold {
+        self.0.get(&account).copied().unwrap_or(Gold::ZERO)
+    }
+
+    /// The same with `gold` more moved from the player to `to`.
+    ///
+    /// # Errors
+    /// [`Overflow`].
+    pub fn and_from_player(mut self, to: Account, gold: Gold) -> Result<Self, Overflow> {
+        let player = self.of_player().minus(gold)?;
+        let house = self.of(to).plus(gold)?;
+        self.0.insert(Account::Player, player);
+        self.0.insert(to, house);
+        Ok(self)
     }
 
     /// Every leg.
@@ -280,6 +355,9 @@ impl Legs {
 pub struct After {
     pub gold: Gold,
     pub total_xp: u64,
+    /// Gold still owed.
+    #[serde(default, skip_serializing_if = "Gold::is_zero")]
+    pub debt: Gold,
 }
 
 /// What makes a command happen once: the same key means the same command, for ever.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Entry, Fact, Game, OnceKey, PlayerId};
+use crate::{Entry, Fact, Game, OnceKey, PlayerId, purchase::Status};
 
 /// One event. `(user_id, seq)` identifies it for ever; one entry is one envelope
 /// is one row of ClickHouse.
@@ -75,6 +75,32 @@ pub fn envelope(entry: &Entry) -> Envelope {
                     "price_gold": price }),
         ),
         Fact::FairnessRotated { epoch, .. } => ("game.fairness.rotated", json!({ "epoch": epoch })),
+        Fact::PurchaseAdvanced {
+            receipt,
+            product,
+            quantity,
+            price,
+            from,
+            to,
+            granted,
+            clawback,
+            reason,
+        } => (
+            purchase_event(*to),
+            json!({ "receipt": receipt, "product_id": product, "quantity": quantity,
+                    "price": price, "from": from, "to": to, "granted": granted,
+                    "clawback": clawback, "reason": reason }),
+        ),
+        Fact::LimitedPackageOffered { code, stock, reason } => (
+            "admin.action",
+            json!({ "action": "limited_package.offer", "code": code, "stock": stock,
+                    "reason": reason }),
+        ),
+        Fact::PromoCodeIssued { package, uses, reason } => (
+            "admin.action",
+            json!({ "action": "promo_code.issue", "package": package, "uses": uses,
+                    "reason": reason }),
+        ),
     };
     payload["legs"] = json!(entry.legs);
     payload["balance_after"] = json!(entry.after.gold);
@@ -89,5 +115,15 @@ pub fn envelope(entry: &Entry) -> Envelope {
         version: 1,
         seq: entry.seq,
         payload,
+    }
+}
+
+/// The event of a purchase that reached `to`.
+const fn purchase_event(to: Status) -> &'static str {
+    match to {
+        Status::Created | Status::Pending => "shop.purchase.pending",
+        Status::Succeeded => "shop.purchase.succeeded",
+        Status::Failed | Status::Expired | Status::GrantFailed => "shop.purchase.failed",
+        Status::Refunded | Status::ChargedBack => "shop.purchase.refunded",
     }
 }

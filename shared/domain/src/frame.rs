@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Closed, Entry, Fact, Gold, PlayerId, level, stats::Stats};
+use crate::{
+    Closed, Entry, Fact, Gold, PlayerId, level,
+    purchase::{Money, Price, Status},
+    stats::Stats,
+};
 
 /// One message to the player's sockets. `(seq, type)` is unique per player, so a
 /// client drops what it has seen; `seq` is the number of the entry behind it.
@@ -46,8 +50,14 @@ pub enum FrameData {
         product_id: String,
         receipt: String,
         quantity: u32,
-        price_gold: Gold,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        price_gold: Option<Gold>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        price_money: Option<Money>,
         gold_balance: Gold,
+        /// Why it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     UserAction {
         action_type: &'static str,
@@ -66,6 +76,9 @@ pub struct ProfileChanges {
     pub level: u32,
     /// Experience gathered at the present level.
     pub exp: u64,
+    /// Gold still owed.
+    #[serde(skip_serializing_if = "Gold::is_zero")]
+    pub debt_gold: Gold,
 }
 
 /// Statistics as pushed: all games together.
@@ -92,6 +105,7 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
                 gold_balance: balance,
                 level: level.level,
                 exp: level.experience,
+                debt_gold: entry.after.debt,
             },
         }
     };
@@ -149,17 +163,59 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
                 product_id: product.clone(),
                 receipt: receipt.to_string(),
                 quantity: *quantity,
-                price_gold: *price,
+                price_gold: Some(*price),
+                price_money: None,
                 gold_balance: balance,
+                reason: None,
             },
         ],
         Fact::FairnessRotated { epoch, .. } => {
             vec![action("fairness_rotated", serde_json::json!({ "epoch": epoch }))]
         }
+        Fact::PurchaseAdvanced { receipt, product, quantity, price, to, reason, .. } => {
+            let (price_gold, price_money) = match price {
+                Price::Gold(gold) => (Some(*gold), None),
+                Price::Money(money) => (None, Some(money.clone())),
+            };
+            let update = FrameData::PurchaseUpdate {
+                status: purchase_status(*to),
+                product_id: product.clone(),
+                receipt: receipt.to_string(),
+                quantity: *quantity,
+                price_gold,
+                price_money,
+                gold_balance: balance,
+                reason: reason.clone(),
+            };
+            match to {
+                Status::Succeeded | Status::Refunded | Status::ChargedBack => {
+                    vec![profile(), update]
+                }
+                _ => vec![update],
+            }
+        }
+        Fact::LimitedPackageOffered { code, .. } => {
+            vec![action("limited_package_offered", serde_json::json!({ "code": code }))]
+        }
+        Fact::PromoCodeIssued { package, .. } => {
+            vec![action("promo_code_issued", serde_json::json!({ "package": package }))]
+        }
     };
     data.into_iter()
         .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })
         .collect()
+}
+
+/// How a purchase's status is pushed.
+const fn purchase_status(status: Status) -> &'static str {
+    match status {
+        Status::Created | Status::Pending => "pending",
+        Status::Succeeded => "success",
+        Status::Failed | Status::Expired => "failed",
+        Status::GrantFailed => "grant_failed",
+        Status::Refunded => "refunded",
+        Status::ChargedBack => "charged_back",
+    }
 }
 
 /// The frame of statistics that have caught up with entry `stats.applied_seq`.

@@ -34,6 +34,13 @@ impl Gold {
         self.0
     }
 
+    /// Whether there is nothing.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether the amount is below zero.
     #[must_use]
     pub const fn is_negative(self) -> bool {

@@ -67,6 +67,25 @@ id!(
     /// A purchase.
     ReceiptId
 );
+impl ReceiptId {
+    /// The receipt of a purchase that is over at once: names the entry `seq` it is
+    /// written in, so that it is found again without an item of its own.
+    #[must_use]
+    pub fn of_entry(ctx: &Ctx, seq: u64) -> Self {
+        let mut bytes = *ctx.uuid("ReceiptId of an entry").as_bytes();
+        bytes[10..].copy_from_slice(&seq.to_be_bytes()[2..]);
+        Self::from_bytes(bytes)
+    }
+
+    /// The entry that a receipt would be of, if it is of one.
+    #[must_use]
+    pub fn entry(self) -> u64 {
+        let mut seq = [0; 8];
+        seq[2..].copy_from_slice(&self.uuid().as_bytes()[10..]);
+        u64::from_be_bytes(seq)
+    }
+}
+
 id!(
     /// A login: one family of refresh tokens.
     SessionId

@@ -52,12 +52,16 @@ impl Pace {
         match fact {
             Fact::StreakClaimed { .. } => Some(Self::Claim),
             Fact::RoundSettled { .. } => Some(Self::Play),
-            Fact::ItemPurchased { .. } => Some(Self::Buy),
+            Fact::ItemPurchased { .. } | Fact::PurchaseAdvanced { from: None, .. } => {
+                Some(Self::Buy)
+            }
             Fact::FairnessRotated { .. }
             | Fact::SessionRefreshed { .. }
             | Fact::PlayerRenamed { .. }
             | Fact::PasswordChanged { .. }
-            | Fact::InviteCodeIssued { .. } => Some(Self::Account),
+            | Fact::InviteCodeIssued { .. }
+            | Fact::LimitedPackageOffered { .. }
+            | Fact::PromoCodeIssued { .. } => Some(Self::Account),
             // Signing in is paced by address, signing out and leaving never; the
             // rest is the product's own work.
             Fact::PlayerSignedUp { .. }
@@ -67,7 +71,8 @@ impl Pace {
             | Fact::PlayerErased { .. }
             | Fact::PlayerReset { .. }
             | Fact::StreakProtectionConsumed { .. }
-            | Fact::StreakBroken { .. } => None,
+            | Fact::StreakBroken { .. }
+            | Fact::PurchaseAdvanced { from: Some(_), .. } => None,
         }
     }
 }

@@ -3,7 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    After, Answer, Ctx, Entry, Fact, Invite, Legs, Once, Player, PlayerId, Profile, Rejection,
+    Account, After, Answer, Ctx, Entry, Fact, Gold, Invite, Legs, Once, Overflow, Player, PlayerId,
+    Profile, ReceiptId, Rejection,
+    limited::{Package, Promo},
+    purchase::{Purchase, Status, Taken},
 };
 
 /// The one entry a command adds, the state after it, and the other items that
@@ -40,6 +43,35 @@ pub enum Change {
     /// Uses an invite code once; refused with [`Rejection::InvalidInviteCode`] when
     /// it is used up or has expired at `now`.
     UseInvite { code: String, now: Timestamp },
+    /// Records a purchase that begins, open or not.
+    BeginPurchase { purchase: Box<Purchase> },
+    /// Moves a purchase on from the status it was decided on.
+    AdvancePurchase { from: Status, purchase: Box<Purchase> },
+    /// Puts an open purchase on the clean-up's list.
+    Watch { receipt: ReceiptId, due_at: Timestamp },
+    /// Takes a purchase off the clean-up's list.
+    Unwatch { receipt: ReceiptId, due_at: Timestamp },
+    /// Remembers a notice of the provider's, by its id; of two at once, the second
+    /// looks again and finds it.
+    RememberNotice { event_id: String, body_hash: String },
+    /// Offers a package, with its stock; refused with [`Rejection::PackageExists`].
+    OfferPackage { package: Box<Package> },
+    /// Makes a promo code; refused with [`Rejection::PromoCodeExists`].
+    IssuePromo { promo: Promo },
+    /// Takes free units of a shard; of two buyers at once, the second looks again.
+    TakeStock { package: String, taken: Taken, sold: bool },
+    /// Held units of a shard are sold, or free again.
+    SettleStock { package: String, taken: Taken, sold: bool },
+    /// Counts units of a package against the player's cap; refused with
+    /// [`Rejection::CapReached`].
+    CountTowardsCap { package: String, units: u32, cap: u32 },
+    /// Counts them no longer.
+    DiscountFromCap { package: String, units: u32 },
+    /// Uses a promo code once; refused with [`Rejection::InvalidPromoCode`] when it is
+    /// used up.
+    UsePromo { package: String, code: String },
+    /// Gives the use back.
+    ReturnPromo { package: String, code: String },
 }
 
 /// What a login is checked against.
@@ -72,6 +104,7 @@ impl Plan {
     /// # Panics
     /// When the legs do not sum to zero: a bug in the deciding rule.
     pub fn new(before: &Player, ctx: &Ctx, fact: Fact, legs: Legs) -> Result<Self, Rejection> {
+        let legs = repaying(before, &fact, legs)?;
         assert_eq!(legs.sum(), 0, "legs of {} sum to zero", fact.kind());
         let mut entry = Entry {
             player: before.id,
@@ -79,7 +112,7 @@ impl Plan {
             at: to_millis(ctx.now).max(before.updated_at),
             fact,
             legs,
-            after: After { gold: before.gold, total_xp: before.total_xp },
+            after: After { gold: before.gold, total_xp: before.total_xp, debt: before.debt },
             trace_id: ctx.trace_id.clone(),
             once: None,
             answer: None,
@@ -92,7 +125,7 @@ impl Plan {
             });
         }
         before.paces.allow(&entry.fact, entry.at)?;
-        entry.after = After { gold: after.gold, total_xp: after.total_xp };
+        entry.after = After { gold: after.gold, total_xp: after.total_xp, debt: after.debt };
         Ok(Self { entry, after, changes: Vec::new() })
     }
 
@@ -142,6 +175,21 @@ impl Plan {
     pub const fn player(&self) -> PlayerId {
         self.entry.player
     }
+}
+
+/// The legs with what becomes of a credit that is not the player's to keep: it repays
+/// a debt first, and what reaches somebody who wished to be forgotten is burned.
+///
+/// Here and nowhere else, so that no rule that gives gold can forget it.
+fn repaying(before: &Player, fact: &Fact, legs: Legs) -> Result<Legs, Overflow> {
+    let credit = legs.of_player();
+    let (account, kept_back) = match fact {
+        // Begins anew, and owes nothing any more.
+        Fact::PlayerReset {} => return Ok(legs),
+        _ if before.profile.erased => (Account::BurnErasure, credit),
+        _ => (Account::BurnDebt, credit.min(before.debt)),
+    };
+    if kept_back <= Gold::ZERO { Ok(legs) } else { legs.and_from_player(account, kept_back) }
 }
 
 /// Entries are timed in whole milliseconds, the resolution of every consumer.

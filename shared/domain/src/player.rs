@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Fact, Gold, Overflow, PlayerId, Role, Sessions, limits::Paces};
+use crate::{Account, Entry, Fact, Gold, Overflow, PlayerId, Role, Sessions, limits::Paces};
 
 /// A player's state. `version` is the number of the last journal entry, so the
 /// state is the fold of entries `1..=version`, besides the personal
@@ -15,6 +15,10 @@ pub struct Player {
     pub version: u64,
     /// Never negative.
     pub gold: Gold,
+    /// Gold that was bought, spent and then refunded or charged back; what the
+    /// player gets next repays it first. Never negative.
+    #[serde(default, skip_serializing_if = "Gold::is_zero")]
+    pub debt: Gold,
     pub total_xp: u64,
     pub vip_points: u64,
     pub streak: Streak,
@@ -87,6 +91,7 @@ impl Player {
             id,
             version: 0,
             gold: Gold::ZERO,
+            debt: Gold::ZERO,
             total_xp: 0,
             vip_points: 0,
             streak: Streak::default(),
@@ -118,6 +123,7 @@ impl Player {
         next.version = entry.seq;
         next.updated_at = entry.at;
         next.gold = self.gold.plus(entry.legs.of_player())?;
+        next.debt = self.debt.minus(entry.legs.of(Account::BurnDebt))?;
         next.paces.count(&entry.fact, entry.at);
         match &entry.fact {
             Fact::PlayerSignedUp { client_seed, session } => {
@@ -143,6 +149,7 @@ impl Player {
                 next.password_seq = 0;
             }
             Fact::PlayerReset {} => {
+                next.debt = Gold::ZERO;
                 next.total_xp = 0;
                 next.vip_points = 0;
                 next.streak = Streak::default();
@@ -150,7 +157,11 @@ impl Player {
                 next.sessions = Sessions::default();
                 next.paces = Paces::default();
             }
-            Fact::PlayerRenamed {} | Fact::InviteCodeIssued { .. } | Fact::RoundSettled { .. } => {}
+            Fact::PlayerRenamed {}
+            | Fact::InviteCodeIssued { .. }
+            | Fact::RoundSettled { .. }
+            | Fact::LimitedPackageOffered { .. }
+            | Fact::PromoCodeIssued { .. } => {}
             Fact::StreakClaimed { day, count, xp, protections_used, .. } => {
                 next.total_xp = self.total_xp.checked_add(u64::from(*xp)).ok_or(Overflow)?;
                 next.streak.last_day = Some(*day);
@@ -172,6 +183,14 @@ impl Player {
             }
             Fact::FairnessRotated { epoch, client_seed } => {
                 next.fairness = FairnessEpoch { epoch: *epoch, client_seed: client_seed.clone() };
+            }
+            Fact::PurchaseAdvanced { granted, clawback, .. } => {
+                let protections = &mut next.streak.protections;
+                *protections = protections.checked_add(granted.protections()).ok_or(Overflow)?;
+                if let Some(clawback) = clawback {
+                    *protections = protections.saturating_sub(clawback.protections);
+                    next.debt = next.debt.plus(clawback.owed)?;
+                }
             }
         }
         Ok(next)

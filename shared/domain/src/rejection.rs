@@ -1,6 +1,6 @@
 //! Why a command was refused. Nothing changed, nothing is remembered.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Gold, Overflow};
 
@@ -45,6 +45,33 @@ pub enum Rejection {
     ProductNotFound,
     #[error("the quantity must be between 1 and {maximum}")]
     QuantityOutOfRange { maximum: u32 },
+    #[error("the product is not paid for with gold")]
+    ProductNotForGold,
+    #[error("there is no such purchase")]
+    PurchaseNotFound,
+    /// A notice or an answer of the provider's is about other goods or other money.
+    #[error("the payment is not what the purchase asks for")]
+    PaymentMismatch,
+    #[error("the event was told before, with other content")]
+    NoticeReused,
+    #[error("there is no such limited package")]
+    PackageNotFound,
+    #[error("there is such a package already")]
+    PackageExists,
+    #[error("the sale begins at {starts_at}")]
+    SaleNotOpen { starts_at: Timestamp },
+    #[error("the sale is over")]
+    SaleOver,
+    #[error("there are not so many left")]
+    SoldOut,
+    #[error("one player may buy {cap} at most")]
+    CapReached { cap: u32 },
+    #[error("the promo code is not valid")]
+    InvalidPromoCode,
+    #[error("there is such a promo code already")]
+    PromoCodeExists,
+    #[error("the promo price is not in the money of the package")]
+    PromoPriceUnlike,
     #[error("the client seed must be 1 to 64 visible ASCII characters")]
     InvalidClientSeed,
 }

@@ -9,6 +9,7 @@ use domain::{
     Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
     command::{claim_streak, erase, repair_streak},
     envelope, frames, level,
+    purchase::{Granted, Money, Price, Status},
     stats::{GameStats, Stats},
     stats_frame,
 };
@@ -33,7 +34,7 @@ fn entry(seq: u64, fact: Fact) -> Entry {
         at: ctx().now,
         fact,
         legs: Legs::to_player(Account::HouseSlot, Gold::new(90)).expect("it has an opposite"),
-        after: After { gold: Gold::new(1090), total_xp: 2100 },
+        after: After { gold: Gold::new(1090), total_xp: 2100, debt: Gold::ZERO },
         trace_id: "t-1".to_owned(),
         once: Some(Once {
             key: OnceKey::Header("key-1".to_owned()),
@@ -167,7 +168,90 @@ fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
             "game.fairness.rotated",
             &["user_action"],
         ),
+        (
+            advanced(None, Status::Created),
+            "purchase_advanced",
+            "shop.purchase.pending",
+            &["purchase_update"],
+        ),
+        (
+            advanced(Some(Status::Created), Status::Pending),
+            "purchase_advanced",
+            "shop.purchase.pending",
+            &["purchase_update"],
+        ),
+        (
+            advanced(Some(Status::Pending), Status::Succeeded),
+            "purchase_advanced",
+            "shop.purchase.succeeded",
+            &["profile_update", "purchase_update"],
+        ),
+        (
+            advanced(Some(Status::Pending), Status::Failed),
+            "purchase_advanced",
+            "shop.purchase.failed",
+            &["purchase_update"],
+        ),
+        (
+            advanced(Some(Status::Pending), Status::Expired),
+            "purchase_advanced",
+            "shop.purchase.failed",
+            &["purchase_update"],
+        ),
+        (
+            advanced(Some(Status::Pending), Status::GrantFailed),
+            "purchase_advanced",
+            "shop.purchase.failed",
+            &["purchase_update"],
+        ),
+        (
+            advanced(Some(Status::Succeeded), Status::Refunded),
+            "purchase_advanced",
+            "shop.purchase.refunded",
+            &["profile_update", "purchase_update"],
+        ),
+        (
+            advanced(Some(Status::Succeeded), Status::ChargedBack),
+            "purchase_advanced",
+            "shop.purchase.refunded",
+            &["profile_update", "purchase_update"],
+        ),
+        (
+            Fact::LimitedPackageOffered {
+                code: "new-year".to_owned(),
+                stock: 500,
+                reason: "new year".to_owned(),
+            },
+            "limited_package_offered",
+            "admin.action",
+            &["user_action"],
+        ),
+        (
+            Fact::PromoCodeIssued {
+                package: "new-year".to_owned(),
+                uses: 10,
+                reason: "new year".to_owned(),
+            },
+            "promo_code_issued",
+            "admin.action",
+            &["user_action"],
+        ),
     ]
+}
+
+fn advanced(from: Option<Status>, to: Status) -> Fact {
+    let grants = Granted { gold: Gold::new(1_000), ..Granted::default() };
+    Fact::PurchaseAdvanced {
+        receipt: ReceiptId::mint(&ctx()),
+        product: "gold_pack_1000".to_owned(),
+        quantity: 1,
+        price: Price::Money(Money { amount_minor: 1_200, currency: "KRW".to_owned() }),
+        from,
+        to,
+        granted: if to == Status::Succeeded { grants } else { Granted::default() },
+        clawback: None,
+        reason: None,
+    }
 }
 
 fn json_of(value: &impl serde::Serialize) -> Value {
@@ -301,7 +385,10 @@ fn a_purchase_without_protections_keeps_no_word_of_them() {
 
 #[test]
 fn accounts_games_and_roles_are_shown_as_they_are_stored() {
-    use Account::{BurnErasure, BurnShop, HouseSlot, MintReset, MintSignup, MintStreak};
+    use Account::{
+        BurnDebt, BurnErasure, BurnRefund, BurnShop, HouseSlot, MintReset, MintShop, MintSignup,
+        MintStreak,
+    };
     for (account, name) in [
         (Account::Player, "player"),
         (MintSignup, "mint:signup"),
@@ -310,6 +397,9 @@ fn accounts_games_and_roles_are_shown_as_they_are_stored() {
         (HouseSlot, "house:slot"),
         (BurnShop, "burn:shop"),
         (BurnErasure, "burn:erasure"),
+        (MintShop, "mint:shop"),
+        (BurnRefund, "burn:refund"),
+        (BurnDebt, "burn:debt"),
     ] {
         assert_eq!(json_of(&account), name);
         assert_eq!(json_of(&account), account.to_string());
@@ -427,7 +517,8 @@ fn only_what_the_player_did_makes_a_day_active() {
             "player_reset",
         ];
         let safety = matches!(fact, Fact::SessionClosed { reason: Closed::TokenReused, .. });
-        let counts = !safety && !work_of_the_product.contains(&kind);
+        let news = matches!(fact, Fact::PurchaseAdvanced { from: Some(_), .. });
+        let counts = !safety && !news && !work_of_the_product.contains(&kind);
         let mut stats = Stats::default();
         stats.fold(&entry(1, fact));
         assert_eq!(stats.lifetime_active_days, u32::from(counts), "{kind}");

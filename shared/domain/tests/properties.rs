@@ -6,15 +6,17 @@ use std::collections::BTreeSet;
 
 use domain::{
     Change, Ctx, Entry, Envelope, Fact, Gold, Invite, MOST_SESSIONS, PasswordHash, Plan, Player,
-    Rejection, SessionId,
+    ReceiptId, Rejection, SessionId,
     catalog::CATALOG,
     command::{
-        buy_item, change_password, claim_streak, close_sessions, erase, issue_invite, log_in,
-        refresh_session, rename, repair_streak, reset, rotate_fairness, spin_slot,
+        advance_purchase, buy_item, buy_pack, change_password, claim_streak, close_sessions, erase,
+        issue_invite, log_in, refresh_session, rename, repair_streak, reset, rotate_fairness,
+        spin_slot,
     },
     envelope,
     fairness::MasterKey,
     frames,
+    purchase::{Event, Purchase},
     slot::PAYTABLE,
     stats::Stats,
 };
@@ -59,6 +61,15 @@ enum Command {
     Rotate {
         client_seed: String,
     },
+    BuyPack {
+        product: usize,
+        quantity: u32,
+    },
+    /// Something is learned of a payment, in any order and any number of times.
+    Learn {
+        purchase: usize,
+        event: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +111,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0..=CATALOG.len(), 0..12_u32)
             .prop_map(|(product, quantity)| Command::Buy { product, quantity }),
         1 => "[ -~]{0,66}".prop_map(|client_seed| Command::Rotate { client_seed }),
+        3 => (0..=CATALOG.len(), 0..12_u32)
+            .prop_map(|(product, quantity)| Command::BuyPack { product, quantity }),
+        8 => (0..4_usize, 0..6_usize)
+            .prop_map(|(purchase, event)| Command::Learn { purchase, event }),
     ];
     let hours = 60 * 60 * 1000_i64;
     let after = prop_oneof![
@@ -113,11 +128,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..60)
 }
 
-fn decide(player: &Player, command: &Command, ctx: &Ctx) -> Result<Option<Plan>, Rejection> {
+fn decide(
+    player: &Player,
+    purchases: &[Purchase],
+    command: &Command,
+    ctx: &Ctx,
+) -> Result<Option<Plan>, Rejection> {
     let seed = MasterKey::new([9; 32]).server_seed(player.id, player.fairness.epoch);
     match command {
         // Nobody is signed in any more, and no name leads here.
-        _ if player.profile.erased && !matches!(command, Command::Repair) => Ok(None),
+        _ if player.profile.erased
+            && !matches!(command, Command::Repair | Command::Learn { .. }) =>
+        {
+            Ok(None)
+        }
         Command::LogIn { rehashed } => {
             let hash = rehashed.then(|| PasswordHash("rehashed".to_owned()));
             log_in::decide(player, player.password_seq, hash.as_ref(), ctx).map(Some)
@@ -161,6 +185,14 @@ fn decide(player: &Player, command: &Command, ctx: &Ctx) -> Result<Option<Plan>,
         Command::Rotate { client_seed } => {
             rotate_fairness::decide(player, client_seed, ctx).map(Some)
         }
+        Command::BuyPack { product, quantity } => {
+            let id = CATALOG.get(*product).map_or("nothing", |product| &product.product_id);
+            buy_pack::decide(player, id, *quantity, ctx).map(Some)
+        }
+        Command::Learn { purchase, event } => {
+            let Some(purchase) = purchases.get(*purchase) else { return Ok(None) };
+            advance_purchase::decide(player, purchase, &Event::all()[*event], ctx)
+        }
     }
 }
 
@@ -184,8 +216,8 @@ fn play(steps: &[Step]) -> (Player, Vec<Entry>) {
     for Step { after, seed, command } in steps {
         now = now.checked_add(*after).expect("within the calendar");
         let ctx = Ctx { now, seed: *seed, trace_id: "trace".to_owned() };
-        let decided = decide(&player, command, &ctx);
-        same(&decided, &decide(&player, command, &ctx));
+        let decided = decide(&player, &held.purchases, command, &ctx);
+        same(&decided, &decide(&player, &held.purchases, command, &ctx));
         if let Ok(Some(plan)) = decided {
             sound(&player, &plan);
             held.take(&plan);
@@ -203,6 +235,8 @@ struct Held {
     nicknames: BTreeSet<String>,
     password_set_by: Option<u64>,
     enrolled: bool,
+    purchases: Vec<Purchase>,
+    watched: BTreeSet<ReceiptId>,
 }
 
 impl Held {
@@ -222,7 +256,21 @@ impl Held {
                 Change::DropCredential => self.password_set_by.take().is_some(),
                 Change::Enroll => !std::mem::replace(&mut self.enrolled, true),
                 Change::Retire => std::mem::replace(&mut self.enrolled, false),
+                Change::BeginPurchase { purchase } => {
+                    self.purchases.push((**purchase).clone());
+                    true
+                }
+                Change::AdvancePurchase { from, purchase } => {
+                    let mut held = self.purchases.iter_mut();
+                    let held = held.find(|held| held.receipt == purchase.receipt);
+                    let held = held.expect("it has begun");
+                    let before = std::mem::replace(held, (**purchase).clone());
+                    before.status == *from
+                }
+                Change::Watch { receipt, .. } => self.watched.insert(*receipt),
+                Change::Unwatch { receipt, .. } => self.watched.remove(receipt),
                 Change::IssueInvite { .. } | Change::UseInvite { .. } => true,
+                other => panic!("{other:?} is of no command here"),
             };
             assert!(kept, "{change:?} takes what is taken, or gives back what is not");
         }
@@ -234,6 +282,8 @@ impl Held {
         assert_eq!(self.nicknames, names(&profile.nickname));
         assert_eq!(self.password_set_by.unwrap_or(0), *password_seq);
         assert_eq!(self.enrolled, !profile.erased);
+        let open = self.purchases.iter().filter(|purchase| purchase.status.is_open());
+        assert_eq!(self.watched, open.map(|purchase| purchase.receipt).collect());
     }
 }
 
@@ -255,8 +305,13 @@ fn sound(before: &Player, plan: &Plan) {
     let (entry, after) = (plan.entry(), plan.after());
     assert_eq!(entry.legs.sum(), 0, "gold comes from somewhere and goes somewhere");
     assert_eq!(before.gold.plus(entry.legs.of_player()), Ok(after.gold));
-    assert!(!after.gold.is_negative());
+    assert!(!after.gold.is_negative() && !after.debt.is_negative());
     assert_eq!((after.gold, after.total_xp), (entry.after.gold, entry.after.total_xp));
+    assert_eq!(after.debt, entry.after.debt);
+    // Whoever owes gains nothing before it is repaid.
+    let gained = after.gold > before.gold;
+    let begins = matches!(entry.fact, Fact::PlayerReset {});
+    assert!(!gained || after.debt == Gold::ZERO || begins, "{entry:?}");
 
     assert_eq!((entry.player, after.id), (before.id, before.id));
     assert_eq!((entry.seq, after.version), (before.version + 1, before.version + 1));

@@ -48,6 +48,12 @@ pub fn request_hash(operation: &str, body: &impl Serialize) -> String {
     BASE64_STANDARD.encode(hash.finalize())
 }
 
+/// SHA-256 of what came, base64: tells it from anything else.
+#[must_use]
+pub fn bytes_hash(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(Sha256::digest(bytes))
+}
+
 /// As [`request_hash`], of what is personal: nobody who lacks the key can find it
 /// from its hash by guessing, and the journal outlives a wish to be forgotten.
 ///

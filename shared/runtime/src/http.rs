@@ -29,7 +29,7 @@ pub use caller::Caller;
 pub use cursor::{CursorError, Cursors};
 pub use guard::{REQUIRED_ROLE, guarded};
 pub use idempotency::{IdempotencyKey, InvalidKey};
-pub use json::{BODY_LIMIT_BYTES, Json, read_json};
+pub use json::{BODY_LIMIT_BYTES, Json, Raw, read_json};
 pub use meta::Meta;
 pub use query::Query;
 

@@ -6,6 +6,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use axum::{http::StatusCode, response::Response};
 use jiff::Timestamp;
 use metrique::{
     CloseValue, InflectableEntry, RootEntry, ServiceMetrics,
@@ -14,6 +15,8 @@ use metrique::{
     unit_of_work::metrics,
     writer::{AttachGlobalEntrySink, FormatExt, sink::FlushImmediatelyBuilder},
 };
+
+use crate::Problem;
 
 /// The namespace of every metric.
 pub const NAMESPACE: &str = "CasinoClub";
@@ -91,6 +94,33 @@ struct DeprecatedCall {
 /// Counts a call of an old path.
 pub fn deprecated_call(successor: &'static str) {
     record(DeprecatedCall { successor, deprecated_calls_total: 1 });
+}
+
+/// Counts a request to buy by its answer: bought, begun, or why not.
+pub fn attempt_to_buy(flow: &'static str, bought: &Result<Response, Problem>) {
+    let (result, reason) = match bought {
+        Ok(response) if response.headers().contains_key("idempotency-replayed") => {
+            ("idempotent_reuse", "replayed")
+        }
+        Ok(response) if response.status() == StatusCode::ACCEPTED => ("pending", "begun"),
+        Ok(_) => ("success", "bought"),
+        Err(problem) => ("refused", problem.code().as_str()),
+    };
+    purchase_attempt(flow, result, reason);
+}
+
+#[metrics(emf::dimension_sets = [["flow", "result"], ["flow", "result", "reason"]])]
+struct PurchaseAttempt {
+    flow: &'static str,
+    result: &'static str,
+    reason: &'static str,
+    purchase_attempt_total: u64,
+}
+
+/// Counts what became of an attempt to buy: `flow` is how it is paid for (`gold`,
+/// `money`, `limited`), `reason` a problem's code, or who brought the news.
+pub fn purchase_attempt(flow: &'static str, result: &'static str, reason: &'static str) {
+    record(PurchaseAttempt { flow, result, reason, purchase_attempt_total: 1 });
 }
 
 /// How long something took; the one place that reads the monotonic clock.

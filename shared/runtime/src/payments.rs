@@ -22,6 +22,7 @@
 //! Tokens, keys and bodies are in no log and no `Debug`.
 
 mod config;
+mod desk;
 mod http;
 mod keys;
 mod notice;
@@ -40,6 +41,7 @@ use futures::future::BoxFuture;
 use crate::secrets::SecretError;
 
 pub use config::{ConfigError, Payments};
+pub use desk::{Desk, DeskError, Learned, Told};
 pub use keys::{WebhookKeyError, WebhookKeys};
 pub use notice::{Nonce, Notice, NoticeError, Notices};
 

@@ -1,5 +1,7 @@
 //! The one caller of `TransactWriteItems`.
 
+mod shop;
+
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
@@ -47,7 +49,7 @@ pub enum Cause {
 /// purpose *i*.
 #[derive(Debug)]
 enum Purpose {
-    /// State or entry: fails when the version moved.
+    /// State, entry, purchase or stock: fails when it is not as it was decided on.
     Version,
     /// The idempotency pointer.
     Once,
@@ -88,7 +90,7 @@ impl Store {
             parts.push((Purpose::Once, self.put_pointer(entry.player, entry.seq, once)?));
         }
         for change in plan.changes() {
-            parts.push(self.write(after.id, change)?);
+            parts.extend(self.write(after.id, change)?);
         }
         Ok(parts.into_iter().unzip())
     }
@@ -121,9 +123,14 @@ impl Store {
         )
     }
 
-    fn write(&self, player: PlayerId, change: &Change) -> Result<(Purpose, TransactWriteItem)> {
+    /// The items of a change: one each, besides a package with its stock.
+    fn write(
+        &self,
+        player: PlayerId,
+        change: &Change,
+    ) -> Result<Vec<(Purpose, TransactWriteItem)>> {
         let owner = Owner { player };
-        Ok(match change {
+        Ok(vec![match change {
             Change::ReserveSiteId { site_id } => (
                 Purpose::Rule(Rejection::SiteIdTaken),
                 self.put_new(item::encode(keys::site(site_id), "site", owner)?)?,
@@ -164,7 +171,30 @@ impl Store {
             Change::UseInvite { code, now } => {
                 (Purpose::Rule(Rejection::InvalidInviteCode), self.use_invite(code, *now)?)
             }
-        })
+            Change::OfferPackage { package } => return self.offer_package(package),
+            Change::BeginPurchase { purchase } => self.begin_purchase(purchase)?,
+            Change::AdvancePurchase { from, purchase } => self.advance_purchase(*from, purchase)?,
+            Change::Watch { receipt, due_at } => self.watch(player, *receipt, *due_at)?,
+            Change::Unwatch { receipt, due_at } => self.unwatch(*receipt, *due_at)?,
+            Change::RememberNotice { event_id, body_hash } => {
+                self.note_notice(event_id, body_hash)?
+            }
+            Change::IssuePromo { promo } => self.issue_promo(promo)?,
+            Change::TakeStock { package, taken, sold } => {
+                self.take_stock(package, *taken, *sold)?
+            }
+            Change::SettleStock { package, taken, sold } => {
+                self.settle_stock(package, *taken, *sold)?
+            }
+            Change::CountTowardsCap { package, units, cap } => {
+                self.count_towards_cap(player, package, *units, *cap)?
+            }
+            Change::DiscountFromCap { package, units } => {
+                self.discount_from_cap(player, package, *units)?
+            }
+            Change::UsePromo { package, code } => self.use_promo(package, code)?,
+            Change::ReturnPromo { package, code } => self.return_promo(package, code)?,
+        }])
     }
 
     fn put_new(&self, item: Item) -> Result<TransactWriteItem> {
@@ -203,15 +233,11 @@ impl Store {
     fn use_invite(&self, code: &str, now: Timestamp) -> Result<TransactWriteItem> {
         let number = |number: i64| AttributeValue::N(number.to_string());
         let update = Update::builder()
-            .table_name(&*self.table)
-            .set_key(Some(keys::invite(code).key()))
             .update_expression("SET uses_left = uses_left - :one")
             .condition_expression("uses_left >= :one AND expires_at > :now")
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":now", number(now.as_second()))
-            .build()
-            .map_err(|error| Error::Refused(Box::new(error)))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .expression_attribute_values(":now", number(now.as_second()));
+        self.update(&keys::invite(code), update)
     }
 }
 

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
 use domain::{Answer, Entry, Once, OnceKey, Plan, Player, PlayerId, Rejection};
 
 use crate::{
-    Store, Subject,
+    Found, Needs, Store, Subject,
     commit::{Cause, Outcome},
     error::{Error, Result, classify},
     item::{self, Item, Pointer},
@@ -75,9 +75,24 @@ impl Store {
         once: Once,
         mut decide: impl FnMut(&Player) -> Result<Option<Decision>, Rejection>,
     ) -> Result<Option<Receipt>> {
-        self.run(subject, once, |state| {
+        self.execute_with(subject, once, &Needs::default(), |state, _| decide(state)).await
+    }
+
+    /// As [`Store::execute_if`] for a command that decides on more than the player's
+    /// state: what it needs is read in the same round trip, each time anew.
+    ///
+    /// # Errors
+    /// As [`Store::execute`].
+    pub async fn execute_with(
+        &self,
+        subject: Subject,
+        once: Once,
+        needs: &Needs,
+        mut decide: impl FnMut(&Player, &Found) -> Result<Option<Decision>, Rejection>,
+    ) -> Result<Option<Receipt>> {
+        self.run(subject, once, needs, |state, found| {
             let state = state.ok_or(Error::PlayerNotFound(subject.player()))?;
-            Ok(decide(&state)?)
+            Ok(decide(&state, found)?)
         })
         .await
     }
@@ -87,7 +102,7 @@ impl Store {
     /// # Errors
     /// As [`Store::execute`].
     pub async fn receipt(&self, subject: Subject, once: &Once) -> Result<Option<Receipt>> {
-        let loaded = self.load(subject.player(), &once.key).await?;
+        let loaded = self.load(subject.player(), &once.key, &Needs::default()).await?;
         match &loaded.player {
             Some(state) => subject.admit(state)?,
             // Who is not there yet asks for nobody.
@@ -111,7 +126,8 @@ impl Store {
         mut decide: impl FnMut() -> Result<Decision, Rejection>,
     ) -> Result<Receipt> {
         let subject = Subject::system(player);
-        let receipt = self.run(subject, once, |_| Ok(Some(decide()?))).await?;
+        let nothing = Needs::default();
+        let receipt = self.run(subject, once, &nothing, |_, _| Ok(Some(decide()?))).await?;
         Ok(receipt.expect("a decision was made"))
     }
 
@@ -119,11 +135,12 @@ impl Store {
         &self,
         subject: Subject,
         once: Once,
-        decide: impl FnMut(Option<Player>) -> Result<Option<Decision>>,
+        needs: &Needs,
+        decide: impl FnMut(Option<Player>, &Found) -> Result<Option<Decision>>,
     ) -> Result<Option<Receipt>> {
         tokio::select! {
             biased;
-            done = self.attempts(subject, once, decide) => done,
+            done = self.attempts(subject, once, needs, decide) => done,
             () = self.pause(LIMIT) => Err(Error::Unavailable("the table hangs".into())),
         }
     }
@@ -132,14 +149,15 @@ impl Store {
         &self,
         subject: Subject,
         once: Once,
-        mut decide: impl FnMut(Option<Player>) -> Result<Option<Decision>>,
+        needs: &Needs,
+        mut decide: impl FnMut(Option<Player>, &Found) -> Result<Option<Decision>>,
     ) -> Result<Option<Receipt>> {
         let player = subject.player();
         let mut cause = Cause::Moved;
         let mut admitted = false;
         let give_up = tokio::time::Instant::now() + PATIENCE;
         for attempt in 0..ATTEMPTS {
-            let loaded = self.load(player, &once.key).await?;
+            let loaded = self.load(player, &once.key, needs).await?;
             // Each time, since the session may end meanwhile. But what this very command
             // did (it may have ended it) must not refuse its own answer.
             let done_just_now = admitted && loaded.pointer.is_some();
@@ -150,7 +168,8 @@ impl Store {
             if let Some(pointer) = loaded.pointer {
                 return self.replay(pointer, &once).await.map(Some);
             }
-            let Some(Decision { plan, answer }) = decide(loaded.player)? else { return Ok(None) };
+            let decided = decide(loaded.player, &loaded.found)?;
+            let Some(Decision { plan, answer }) = decided else { return Ok(None) };
             let plan = plan.sealed(Some(once.clone()), answer);
             match self.commit(&plan).await? {
                 Outcome::Committed => {
@@ -169,7 +188,7 @@ impl Store {
             self.pause(backoff(&(&once.request_hash, player), attempt)).await;
         }
         // The last attempt's outcome may be unknown: look once more before giving up.
-        if let Some(pointer) = self.load(player, &once.key).await?.pointer {
+        if let Some(pointer) = self.load(player, &once.key, &Needs::default()).await?.pointer {
             return self.replay(pointer, &once).await.map(Some);
         }
         Err(match cause {
@@ -206,13 +225,15 @@ impl Store {
         item::decode_entry(item)
     }
 
-    async fn load(&self, player: PlayerId, key: &OnceKey) -> Result<Loaded> {
-        let mut loaded = Loaded { player: None, pointer: None };
-        for item in self.get(&[keys::state(player), keys::once(player, key)]).await? {
-            if item::sk(&item) == Some(keys::STATE) {
-                loaded.player = Some(item::decode_state(item)?);
-            } else {
-                loaded.pointer = Some(item::decode(item)?);
+    async fn load(&self, player: PlayerId, key: &OnceKey, needs: &Needs) -> Result<Loaded> {
+        let mut loaded = Loaded { player: None, pointer: None, found: Found::default() };
+        let mut addresses = vec![keys::state(player), keys::once(player, key)];
+        addresses.extend(needs.addresses(player));
+        for item in self.get(&addresses).await? {
+            match item::sk(&item) {
+                Some(keys::STATE) => loaded.player = Some(item::decode_state(item)?),
+                Some(keys::ONCE) => loaded.pointer = Some(item::decode(item)?),
+                _ => loaded.found.add(item)?,
             }
         }
         Ok(loaded)
@@ -253,6 +274,7 @@ impl Store {
 struct Loaded {
     player: Option<Player>,
     pointer: Option<Pointer>,
+    found: Found,
 }
 
 /// Full jitter, spread by what differs between two requests of one player, so

@@ -15,7 +15,7 @@ use crate::{
 pub type Item = HashMap<String, AttributeValue>;
 
 /// Version of the items below; raised when one changes shape.
-const SCHEMA: u8 = 1;
+pub const SCHEMA: u8 = 1;
 
 /// Key and description, then the item's own attributes.
 #[derive(Serialize, Deserialize)]
@@ -88,6 +88,10 @@ pub fn pk(item: &Item) -> Option<&str> {
 
 pub fn sk(item: &Item) -> Option<&str> {
     item.get(keys::SK)?.as_s().ok().map(String::as_str)
+}
+
+pub fn entity(item: &Item) -> Option<&str> {
+    item.get("entity")?.as_s().ok().map(String::as_str)
 }
 
 pub fn encode_state(player: &Player) -> Result<Item> {

@@ -15,15 +15,24 @@
 //! | whose socket is this | `SOCKET#connection/SOCKET` | `GetItem` |
 //! | a socket ticket, used once | `TICKET#ticket/TICKET` | `PutItem`, `UpdateItem` |
 //! | all players, for scheduled work | `ROSTER#shard/…` | `Query` |
+//! | a player's purchases, newest first; one of them | `PLAYER#id/BUY#receipt` | `Query`; with the state, written within the commit |
+//! | units of a package that count against a player's cap | `PLAYER#id/CAP#package` | within the commit; `BatchGetItem` |
+//! | open purchases whose time has come | `DUE#shard/instant#receipt` | `Query`; written within the commit |
+//! | limited packages; one of them | `LIMITED/code` | `Query`; `BatchGetItem` |
+//! | the stock of a package | `STOCK#package#shard/STOCK` | with the state, written within the commit |
+//! | a promo code | `PROMO#package#code/PROMO` | with the state, written within the commit |
+//! | a notice of the payment provider that was heard | `NOTICE#event/NOTICE` | with the state, written within the commit |
+//! | a nonce of the payment provider that was used | `NONCE#kid#nonce/NONCE` | `PutItem` |
 //!
 //! The descending query depends on the order of a player's sort keys:
 //! everything that is not read with the state sorts **before** `ENTRY#`
-//! (`AUTH#…`, `CONNECTION#…`), and `ENTRY#… < STATE < VIEW#…`.
+//! (`AUTH#…`, `BUY#…`, `CAP#…`, `CONNECTION#…`), and `ENTRY#… < STATE < VIEW#…`.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{OnceKey, PlayerId};
+use domain::{OnceKey, PlayerId, ReceiptId};
+use jiff::Timestamp;
 
 pub type Key = HashMap<String, AttributeValue>;
 
@@ -35,8 +44,14 @@ pub const ENTRY_PREFIX: &str = "ENTRY#";
 pub const AFTER_ENTRIES: &str = "ENTRY#~";
 /// Above every sort key of a player.
 pub const AFTER_ALL: &str = "~";
+pub const PURCHASE_PREFIX: &str = "BUY#";
+/// Above every purchase.
+pub const AFTER_PURCHASES: &str = "BUY#~";
 pub const CONNECTION_PREFIX: &str = "CONNECTION#";
+/// The one partition of limited packages: a few at a time.
+pub const LIMITED: &str = "LIMITED";
 pub const STATE: &str = "STATE";
+pub const ONCE: &str = "ONCE";
 pub const STATS_VIEW: &str = "VIEW#stats";
 pub const CREDENTIAL: &str = "AUTH#CREDENTIAL";
 
@@ -99,7 +114,7 @@ pub fn once(player: PlayerId, key: &OnceKey) -> Address {
         OnceKey::Anonymous(key) => format!("ONCE#ANONYMOUS#{key}"),
         OnceKey::Natural(key) => format!("ONCE#NATURAL#{key}"),
     };
-    Address::new(pk, "ONCE")
+    Address::new(pk, ONCE)
 }
 
 /// Site ids are unique whatever their case.
@@ -132,6 +147,47 @@ pub fn ticket(ticket: &str) -> Address {
     Address::new(format!("TICKET#{ticket}"), "TICKET")
 }
 
+pub fn purchase(id: PlayerId, receipt: ReceiptId) -> Address {
+    Address::new(player(id), format!("{PURCHASE_PREFIX}{receipt}"))
+}
+
+pub fn cap(id: PlayerId, package: &str) -> Address {
+    Address::new(player(id), format!("CAP#{package}"))
+}
+
+/// Instants are of equal length until the year 2286, so text sorts as time does.
+pub fn due(shard: u8, at: Timestamp, receipt: ReceiptId) -> Address {
+    Address::new(due_pk(shard), format!("{}#{receipt}", due_sk(at)))
+}
+
+pub fn due_pk(shard: u8) -> String {
+    format!("DUE#{shard:02}")
+}
+
+pub fn due_sk(at: Timestamp) -> String {
+    format!("{:013}", at.as_millisecond())
+}
+
+pub fn package(code: &str) -> Address {
+    Address::new(LIMITED.to_owned(), code)
+}
+
+pub fn stock(package: &str, shard: u16) -> Address {
+    Address::new(format!("STOCK#{package}#{shard:02}"), "STOCK")
+}
+
+pub fn promo(package: &str, code: &str) -> Address {
+    Address::new(format!("PROMO#{package}#{code}"), "PROMO")
+}
+
+pub fn notice(event_id: &str) -> Address {
+    Address::new(format!("NOTICE#{event_id}"), "NOTICE")
+}
+
+pub fn nonce(kid: &str, nonce: &str) -> Address {
+    Address::new(format!("NONCE#{kid}#{nonce}"), "NONCE")
+}
+
 /// An item that never exists.
 pub fn probe() -> Address {
     Address::new("PROBE".to_owned(), "PROBE")
@@ -152,7 +208,13 @@ mod tests {
     #[test]
     fn a_players_sort_keys_are_in_the_order_the_screen_query_depends_on() {
         let id = PlayerId::from_bytes([1; 16]);
-        let below = [credential(id).sk, connection(id, "zzz=").sk];
+        let receipt = ReceiptId::from_bytes([0xff; 16]);
+        let below = [
+            credential(id).sk,
+            purchase(id, receipt).sk,
+            cap(id, "zzz").sk,
+            connection(id, "zzz=").sk,
+        ];
         assert!(below.iter().all(|sk| sk.as_str() < ENTRY_PREFIX));
         let read = [
             ENTRY_PREFIX.to_owned(),

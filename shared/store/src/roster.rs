@@ -19,8 +19,8 @@ pub fn shard(player: PlayerId) -> u8 {
     player.uuid().as_bytes()[15] % SHARDS
 }
 
-/// Where a page of the roster ended.
-pub struct Bookmark(Item);
+/// Where a page ended.
+pub struct Bookmark(pub(crate) Item);
 
 impl Store {
     /// A page of the players of a partition, and where to go on.

@@ -176,7 +176,50 @@ codes! {
         ko "골드로 살 수 없는 상품", "골드로 구매할 수 없는 상품입니다.";
         en "Not for gold", "This product cannot be bought with gold.";
 
+    PaymentTokenRequired = "payment_token_required", 422;
+        ko "결제 토큰 필요", "이 상품을 구매하려면 결제 토큰이 필요합니다.";
+        en "Payment token required", "Buying this product needs a payment token.";
+    PurchaseNotFound = "purchase_not_found", 404;
+        ko "구매 내역 없음", "해당 구매 내역을 찾을 수 없습니다.";
+        en "Purchase not found", "There is no such purchase.";
+    LimitedPackageNotFound = "limited_package_not_found", 404;
+        ko "한정 상품 없음", "해당 한정 상품을 찾을 수 없습니다.";
+        en "Limited package not found", "There is no such limited package.";
+    LimitedPackageExists = "limited_package_exists", 409;
+        ko "이미 있는 한정 상품", "같은 코드의 한정 상품이 이미 있습니다.";
+        en "Limited package exists", "There is a limited package of that code already.";
+    /// Carries `starts_at`.
+    SaleNotOpen = "sale_not_open", 422;
+        ko "판매 전", "아직 판매가 시작되지 않았습니다.";
+        en "Sale not open", "The sale has not begun.";
+    SaleOver = "sale_over", 422;
+        ko "판매 종료", "판매가 종료되었습니다.";
+        en "Sale over", "The sale is over.";
+    SoldOut = "sold_out", 409;
+        ko "품절", "남은 수량이 부족합니다.";
+        en "Sold out", "There are not so many left.";
+    /// Carries `per_user_cap`.
+    PurchaseCapReached = "purchase_cap_reached", 422;
+        ko "구매 한도 초과", "1인당 구매 한도를 초과했습니다.";
+        en "Purchase cap reached", "You cannot buy so many of these.";
+    InvalidPromoCode = "invalid_promo_code", 422;
+        ko "잘못된 프로모션 코드", "프로모션 코드가 올바르지 않거나 모두 사용되었습니다.";
+        en "Invalid promo code", "The promo code is not valid or has been used up.";
+    PromoCodeExists = "promo_code_exists", 409;
+        ko "이미 있는 프로모션 코드", "같은 프로모션 코드가 이미 있습니다.";
+        en "Promo code exists", "There is such a promo code already.";
+
     // Notices of the payment provider
+    WebhookNonceReused = "webhook_nonce_reused", 401;
+        ko "이미 사용된 논스", "웹훅의 논스가 이미 사용되었습니다.";
+        en "Nonce reused", "The webhook's nonce was used before.";
+    WebhookEventReused = "webhook_event_reused", 409;
+        ko "이미 처리된 이벤트", "같은 이벤트 id로 다른 내용이 이미 처리되었습니다.";
+        en "Event id reused", "The event was told before, with other content.";
+    /// Another product, amount or currency than the purchase's.
+    PaymentMismatch = "payment_mismatch", 401;
+        ko "결제 내용 불일치", "결제 내용이 구매 내역과 일치하지 않습니다.";
+        en "Payment mismatch", "The payment is not what the purchase asks for.";
     WebhookSignatureMissing = "webhook_signature_missing", 401;
         ko "서명 없음", "웹훅 서명이 없습니다.";
         en "Signature missing", "The webhook has no signature.";

@@ -4,6 +4,7 @@ use axum::{
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
+use bytes::Bytes;
 use contract::{Code, Field, Rule};
 use garde::Validate;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -39,9 +40,22 @@ where
         if !is_json(request.headers()) {
             return Err(Problem::new(Code::UnsupportedContentType));
         }
-        let body = Limited::new(request.into_body(), BODY_LIMIT_BYTES);
-        let bytes = body.collect().await.map_err(unreadable)?.to_bytes();
+        let Raw(bytes) = Raw::from_request(request, &()).await?;
         read_json(&bytes).map(Self)
+    }
+}
+
+/// The request's body as it came, for what is signed. 413 `body_too_large` over
+/// [`BODY_LIMIT_BYTES`].
+#[derive(Clone, Debug)]
+pub struct Raw(pub Bytes);
+
+impl<S: Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let body = Limited::new(request.into_body(), BODY_LIMIT_BYTES);
+        Ok(Self(body.collect().await.map_err(unreadable)?.to_bytes()))
     }
 }
 

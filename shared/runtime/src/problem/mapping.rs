@@ -6,7 +6,7 @@ use domain::Rejection;
 use jiff::SignedDuration;
 
 use super::Problem;
-use crate::payments::{NoticeError, ProviderError};
+use crate::payments::{DeskError, NoticeError, ProviderError};
 
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
@@ -52,6 +52,27 @@ impl From<Rejection> for Problem {
             Rejection::ProductNotFound => Self::new(Code::ProductNotFound),
             Rejection::QuantityOutOfRange { maximum } => Self::new(Code::ValidationFailed)
                 .field("/quantity", Rule::TooLarge(maximum.to_string())),
+            Rejection::ProductNotForGold => Self::new(Code::ProductNotForGold),
+            Rejection::PurchaseNotFound => Self::new(Code::PurchaseNotFound),
+            Rejection::PaymentMismatch => Self::new(Code::PaymentMismatch),
+            Rejection::NoticeReused => Self::new(Code::WebhookEventReused),
+            Rejection::PackageNotFound => Self::new(Code::LimitedPackageNotFound),
+            Rejection::PackageExists => Self::new(Code::LimitedPackageExists),
+            Rejection::SaleNotOpen { starts_at } => {
+                Self::new(Code::SaleNotOpen).with("starts_at", starts_at.to_string())
+            }
+            Rejection::SaleOver => Self::new(Code::SaleOver),
+            Rejection::SoldOut => Self::new(Code::SoldOut),
+            Rejection::CapReached { cap } => {
+                Self::new(Code::PurchaseCapReached).with("per_user_cap", cap)
+            }
+            Rejection::InvalidPromoCode => {
+                Self::new(Code::InvalidPromoCode).field("/promo_code", Rule::InvalidFormat)
+            }
+            Rejection::PromoCodeExists => Self::new(Code::PromoCodeExists),
+            Rejection::PromoPriceUnlike => {
+                Self::new(Code::ValidationFailed).field("/price", Rule::InvalidFormat)
+            }
             Rejection::InvalidClientSeed => {
                 Self::new(Code::ValidationFailed).field("/client_seed", Rule::InvalidFormat)
             }
@@ -94,6 +115,15 @@ impl From<crate::secrets::SecretError> for Problem {
 impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
         if error.retryable() { Self::unavailable(error) } else { Self::internal(error) }
+    }
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Self {
+        match error {
+            DeskError::Store(error) => error.into(),
+            DeskError::Provider(error) => error.into(),
+        }
     }
 }
 

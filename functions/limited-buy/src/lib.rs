@@ -1,0 +1,121 @@
+//! `POST /api/shop/limited/buy`: a package of which there are only so many.
+
+use std::sync::Arc;
+
+use axum::{extract::State, response::Response};
+use contract::{
+    Code, Rule,
+    openapi::{IdempotencyHeader, WriteProblems},
+    shop::{BuyAnswer, BuyLimitedRequest, PendingPurchase},
+};
+use domain::{
+    Entry, Rejection,
+    command::buy_limited::{self, Order},
+    purchase::Price,
+};
+use runtime::{
+    Deps, Entropy, Function, Problem, command,
+    http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
+    metrics,
+    payments::Desk,
+};
+use store::{Decision, Needs, Store};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Builds the function.
+///
+/// # Errors
+/// `TABLE_NAME`, `JWT_KEYS_SECRET` or a variable of [`runtime::payments`] is not set.
+pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
+    let desk = Desk::new(store.clone(), deps.payments()?, "buy");
+    let shop = Shop { store, desk, entropy: deps.entropy.clone() };
+    let routes = router().with_state(Arc::new(shop));
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
+}
+
+/// The function's routes.
+pub fn router() -> OpenApiRouter<Arc<Shop>> {
+    OpenApiRouter::new().routes(guarded(Role::Standard, routes!(buy)))
+}
+
+/// What the function works with.
+pub struct Shop {
+    store: Store,
+    desk: Desk,
+    entropy: Entropy,
+}
+
+/// Buys a limited package. What is paid for with gold is the player's at once; for what
+/// is paid for with money, stock is kept back until it is paid or given up, and what
+/// becomes of it is pushed as `purchase_update`.
+#[utoipa::path(
+    post, path = "/api/shop/limited/buy", operation_id = "limited_buy", tag = "shop",
+    params(IdempotencyHeader), request_body = BuyLimitedRequest,
+    responses(
+        (status = 200, body = BuyAnswer),
+        (status = 202, body = PendingPurchase),
+        WriteProblems
+    )
+)]
+async fn buy(
+    State(shop): State<Arc<Shop>>,
+    meta: Meta,
+    caller: Caller,
+    key: IdempotencyKey,
+    Json(request): Json<BuyLimitedRequest>,
+) -> Result<Response, Problem> {
+    let bought = shop.buy(&meta, &caller, key, request).await;
+    metrics::attempt_to_buy("limited", &bought);
+    bought
+}
+
+impl Shop {
+    async fn buy(
+        &self,
+        meta: &Meta,
+        caller: &Caller,
+        key: IdempotencyKey,
+        request: BuyLimitedRequest,
+    ) -> Result<Response, Problem> {
+        let BuyLimitedRequest { code, quantity, promo_code, payment_token } = request;
+        // A package does not change, so it may be looked at before the rest is read.
+        let found = self.store.find(caller.player(), &Needs::default().package(&code)).await?;
+        let package = found.package.ok_or(Problem::from(Rejection::PackageNotFound))?;
+        if matches!(package.price, Price::Money(_)) && payment_token.is_none() {
+            return Err(
+                Problem::new(Code::PaymentTokenRequired).field("/payment_token", Rule::Required)
+            );
+        }
+        let ctx = command::context(meta, &self.entropy);
+        let token = payment_token.as_ref().map(contract::Secret::expose);
+        let once = command::once(key, "limited_buy", &(&code, quantity, &promo_code, token));
+        let mut needs = Needs::default().stock(&package);
+        if let Some(promo) = &promo_code {
+            needs = needs.promo(&code, promo);
+        }
+        let receipt = self
+            .store
+            .execute_with(caller.subject(), once, &needs, |state, found| {
+                let promo = promo_code.as_deref().map(|code| (code, found.promo.as_ref()));
+                let order = Order { package: &package, quantity, shards: &found.shards, promo };
+                let plan = buy_limited::decide(state, &order, &ctx)?;
+                let answer = Some(rendered(plan.entry()));
+                Ok(Some(Decision { plan, answer }))
+            })
+            .await
+            .map_err(|error| Problem::from(error).blaming("/quantity"))?
+            .ok_or_else(|| Problem::internal("a purchase that nobody decided on"))?;
+        if let Some(token) = payment_token {
+            self.desk.charge(&receipt.entry, receipt.replayed, token, &ctx).await;
+        }
+        command::answered(receipt)
+    }
+}
+
+fn rendered(entry: &Entry) -> domain::Answer {
+    match (PendingPurchase::of(entry), BuyAnswer::of(entry)) {
+        (Some(pending), _) => command::answer(202, &pending),
+        (None, bought) => command::answer(200, &bought),
+    }
+}

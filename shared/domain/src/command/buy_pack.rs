@@ -1,0 +1,67 @@
+//! A purchase of gold, to be paid with money.
+
+use super::buy_item::wanted;
+use crate::{
+    Change, Ctx, Fact, Legs, Plan, Player, ReceiptId, Rejection,
+    purchase::{Granted, PENDING_FOR, Price, Purchase, Status},
+};
+
+/// Begins to buy `quantity` of a gold pack: nothing is granted before it is paid. The
+/// price is the catalog's.
+///
+/// # Errors
+/// [`Rejection::ProductNotFound`], also for what is not paid for with money;
+/// [`Rejection::QuantityOutOfRange`], [`Rejection::AmountOutOfRange`].
+pub fn decide(
+    player: &Player,
+    product_id: &str,
+    quantity: u32,
+    ctx: &Ctx,
+) -> Result<Plan, Rejection> {
+    let product = wanted(product_id, quantity)?;
+    let Price::Money(_) = product.price else { return Err(Rejection::ProductNotFound) };
+    let purchase = Purchase {
+        receipt: ReceiptId::mint(ctx),
+        player: player.id,
+        product: product.product_id.clone(),
+        quantity,
+        price: product.price.times(quantity)?,
+        grants: product.granted(quantity)?,
+        status: Status::Created,
+        reason: None,
+        hold: None,
+        clawback: None,
+        created_at: ctx.now,
+        updated_at: ctx.now,
+        due_at: ctx.now.checked_add(PENDING_FOR).unwrap_or(ctx.now),
+    };
+    begin(player, purchase, Granted::default(), Legs::none(), ctx)
+}
+
+/// The entry with which a purchase begins, and its record.
+pub(super) fn begin(
+    player: &Player,
+    purchase: Purchase,
+    granted: Granted,
+    legs: Legs,
+    ctx: &Ctx,
+) -> Result<Plan, Rejection> {
+    let fact = Fact::PurchaseAdvanced {
+        receipt: purchase.receipt,
+        product: purchase.product.clone(),
+        quantity: purchase.quantity,
+        price: purchase.price.clone(),
+        from: None,
+        to: purchase.status,
+        granted,
+        clawback: None,
+        reason: None,
+    };
+    let plan = Plan::new(player, ctx, fact, legs)?;
+    let (receipt, due_at) = (purchase.receipt, purchase.due_at);
+    let plan = match purchase.status.is_open() {
+        true => plan.with(Change::Watch { receipt, due_at }),
+        false => plan,
+    };
+    Ok(plan.with(Change::BeginPurchase { purchase: Box::new(purchase) }))
+}
