@@ -1,8 +1,8 @@
 //! One entry of every kind, as the event stream and the sockets carry it.
 
 use domain::{
-    Account, After, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId, ReceiptId,
-    RoundId, SessionId, envelope, frames, stats::Stats, stats_frame,
+    Account, After, AttemptId, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId,
+    ReceiptId, RoundId, SessionId, envelope, frames, fraud, stats::Stats, stats_frame,
 };
 use jiff::civil::date;
 use serde_json::json;
@@ -70,7 +70,19 @@ fn after(fact: &Fact) -> Option<Fact> {
         Fact::ItemPurchased { .. } => {
             Fact::FairnessRotated { epoch: 3, client_seed: "my-lucky-seed".to_owned() }
         }
-        Fact::FairnessRotated { .. } => return None,
+        Fact::FairnessRotated { .. } => Fact::FraudDecided {
+            attempt: AttemptId::from_bytes([5; 16]),
+            score: 70,
+            action: fraud::Action::SoftBlock,
+            matched: vec!["card_testing".to_owned()],
+            rules_version: 3,
+        },
+        Fact::FraudDecided { .. } => Fact::FraudRulesActivated {
+            version: 4,
+            previous_version: 3,
+            reason: "Card testing since Monday".to_owned(),
+        },
+        Fact::FraudRulesActivated { .. } => return None,
     })
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use crate::{Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId};
+use crate::{AttemptId, Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId, fraud};
 
 /// One change of one player. Append-only; holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +117,23 @@ pub enum Fact {
         epoch: u32,
         client_seed: String,
     },
+    /// A purchase was flagged or refused before anything was paid.
+    FraudDecided {
+        attempt: AttemptId,
+        score: u32,
+        action: fraud::Action,
+        /// Ids of the rules that matched; how they came to, the fraud audit says.
+        matched: Vec<String>,
+        rules_version: u32,
+    },
+    /// Other fraud rules are in force; on the journal of the operator who put them.
+    /// Every version is kept.
+    FraudRulesActivated {
+        version: u32,
+        previous_version: u32,
+        /// Why, in the operator's words.
+        reason: String,
+    },
 }
 
 /// Why a session ended.
@@ -155,6 +172,8 @@ impl Fact {
             Self::RoundSettled { .. } => "round_settled",
             Self::ItemPurchased { .. } => "item_purchased",
             Self::FairnessRotated { .. } => "fairness_rotated",
+            Self::FraudDecided { .. } => "fraud_decided",
+            Self::FraudRulesActivated { .. } => "fraud_rules_activated",
         }
     }
 
@@ -169,7 +188,8 @@ impl Fact {
             | Self::StreakProtectionConsumed { .. }
             | Self::StreakBroken { .. }
             | Self::PlayerErased {}
-            | Self::PlayerReset {} => false,
+            | Self::PlayerReset {}
+            | Self::FraudDecided { .. } => false,
             Self::PlayerSignedUp { .. }
             | Self::PlayerLoggedIn { .. }
             | Self::SessionClosed { reason: Closed::Logout, .. }
@@ -180,7 +200,8 @@ impl Fact {
             | Self::StreakClaimed { .. }
             | Self::RoundSettled { .. }
             | Self::ItemPurchased { .. }
-            | Self::FairnessRotated { .. } => true,
+            | Self::FairnessRotated { .. }
+            | Self::FraudRulesActivated { .. } => true,
         }
     }
 }

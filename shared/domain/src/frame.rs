@@ -156,6 +156,11 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
         Fact::FairnessRotated { epoch, .. } => {
             vec![action("fairness_rotated", serde_json::json!({ "epoch": epoch }))]
         }
+        // Whoever tries cards learns from the answer, and no more than that.
+        Fact::FraudDecided { .. } => Vec::new(),
+        Fact::FraudRulesActivated { version, .. } => {
+            vec![action("fraud_rules_activated", serde_json::json!({ "version": version }))]
+        }
     };
     data.into_iter()
         .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     After, Answer, Ctx, Entry, Fact, Invite, Legs, Once, Player, PlayerId, Profile, Rejection,
+    fraud::{Assessment, Rules},
 };
 
 /// The one entry a command adds, the state after it, and the other items that
@@ -40,6 +41,15 @@ pub enum Change {
     /// Uses an invite code once; refused with [`Rejection::InvalidInviteCode`] when
     /// it is used up or has expired at `now`.
     UseInvite { code: String, now: Timestamp },
+    /// Stores a decision in the fraud audit, for ever; refused with
+    /// [`Rejection::FraudAlreadyDecided`] when the attempt has one.
+    RecordFraudDecision { assessment: Assessment },
+    /// Keeps a version of the fraud rules, for ever; refused with
+    /// [`Rejection::FraudRulesMoved`] when there is such a version.
+    KeepFraudRules { rules: Rules },
+    /// Puts the rules in force; refused with [`Rejection::FraudRulesMoved`] unless
+    /// those of the version before are.
+    ActivateFraudRules { rules: Rules },
 }
 
 /// What a login is checked against.

@@ -173,6 +173,7 @@ impl Player {
             Fact::FairnessRotated { epoch, client_seed } => {
                 next.fairness = FairnessEpoch { epoch: *epoch, client_seed: client_seed.clone() };
             }
+            Fact::FraudDecided { .. } | Fact::FraudRulesActivated { .. } => {}
         }
         Ok(next)
     }

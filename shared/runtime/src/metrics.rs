@@ -93,6 +93,17 @@ pub fn deprecated_call(successor: &'static str) {
     record(DeprecatedCall { successor, deprecated_calls_total: 1 });
 }
 
+#[metrics(emf::dimension_sets = [["action"]])]
+struct FraudDecision {
+    action: &'static str,
+    fraud_decisions_total: u64,
+}
+
+/// Counts a decision on a purchase with money.
+pub fn fraud_decision(action: &'static str) {
+    record(FraudDecision { action, fraud_decisions_total: 1 });
+}
+
 /// How long something took; the one place that reads the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);

@@ -8,6 +8,7 @@ mod attempts;
 mod commit;
 mod error;
 mod execute;
+mod fraud;
 mod invite;
 mod item;
 mod keys;
@@ -28,6 +29,7 @@ use aws_sdk_dynamodb::{
 pub use attempts::Guesser;
 pub use error::{Error, Result};
 pub use execute::{Decision, Receipt};
+pub use fraud::{FraudFilter, FraudRules, Seen, Tried};
 pub use item::decode_entry;
 pub use login::Login;
 pub use roster::SHARDS as ROSTER_SHARDS;

@@ -1,6 +1,7 @@
 //! The commands: each a pure function from state, command and context to a
 //! [`crate::Plan`] or a named [`crate::Rejection`].
 
+pub mod activate_fraud_rules;
 pub mod buy_item;
 pub mod change_password;
 pub mod claim_streak;
@@ -8,6 +9,7 @@ pub mod close_sessions;
 pub mod erase;
 pub mod issue_invite;
 pub mod log_in;
+pub mod record_fraud_decision;
 pub mod refresh_session;
 pub mod rename;
 pub mod repair_streak;

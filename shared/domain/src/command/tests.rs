@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil::date};
 
 mod accounts;
+mod fraud;
 mod paces;
 
 use super::{buy_item, claim_streak, log_in, repair_streak, rotate_fairness, spin_slot};

@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
-use contract::Language;
+use contract::{Language, Secret};
 use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 use uuid::Uuid;
@@ -26,6 +26,9 @@ pub struct Meta {
     /// Where the request came from, as API Gateway saw it. Never from a header
     /// that the client could have written.
     pub source_ip: Option<IpAddr>,
+    /// The client's `X-Device-Fingerprint`, which it may well have made up: 1 to 128
+    /// visible ASCII characters, or as if it had none. Tells of a person.
+    pub device_fingerprint: Option<Secret>,
     /// The one "now" of this request.
     pub now: Timestamp,
 }
@@ -46,7 +49,11 @@ impl Meta {
             }
             _ => None,
         };
-        Self { request_id, trace_id, language, source_ip, now }
+        let device_fingerprint = text(headers, "x-device-fingerprint")
+            .filter(|text| (1..=128).contains(&text.len()))
+            .filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
+            .map(Secret::from);
+        Self { request_id, trace_id, language, source_ip, device_fingerprint, now }
     }
 }
 
