@@ -115,7 +115,7 @@ async fn an_assessment_costs_exactly_what_it_may() {
     let till = Till::new(&stack, "till", Clock::system());
     let purchase = |key: &str| Purchase {
         device: Some("phone".to_owned()),
-        ..Purchase::of(&player, key).from("203.0.113.7")
+        ..Purchase::of(&player, key).at("203.0.113.7")
     };
     let allowed = Usage {
         calls: [("BatchGetItem", 1), ("PutItem", 6)]

@@ -59,7 +59,7 @@ async fn a_farm_at_one_address_is_flagged_then_stopped_and_every_step_explained(
     for number in 0..21_usize {
         shop.hands.set(&format!("2026-12-01T12:01:{number:02}Z"));
         let player = &players[number % 3];
-        let purchase = Purchase::of(player, &format!("buy-{number}")).from("203.0.113.7");
+        let purchase = Purchase::of(player, &format!("buy-{number}")).at("203.0.113.7");
         let decided = shop.till.assess(&purchase).await.expect("is decided");
         let expected = match number {
             0..5 => Action::Allow,
@@ -70,11 +70,11 @@ async fn a_farm_at_one_address_is_flagged_then_stopped_and_every_step_explained(
         assert_eq!(decided.features.address_attempts_10m, number as u64 + 1);
     }
     // Elsewhere nobody notices, and ten minutes later nobody here.
-    let elsewhere = Purchase::of(&players[0], "elsewhere").from("203.0.113.8");
+    let elsewhere = Purchase::of(&players[0], "elsewhere").at("203.0.113.8");
     let decided = shop.till.assess(&elsewhere).await.expect("is decided");
     assert_eq!(decided.decision.action, Action::Allow);
     shop.hands.set("2026-12-01T12:11:21Z");
-    let later = Purchase::of(&players[1], "later").from("203.0.113.7");
+    let later = Purchase::of(&players[1], "later").at("203.0.113.7");
     let decided = shop.till.assess(&later).await.expect("is decided");
     assert_eq!(decided.decision.action, Action::Allow);
     assert_eq!(decided.features.address_attempts_24h, 22);

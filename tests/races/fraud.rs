@@ -44,7 +44,8 @@ async fn insist(till: &Till, purchase: &Purchase) -> Assessment {
 async fn decisions(stack: &Stack, player: &Player) -> Vec<Assessment> {
     let filter =
         FraudFilter { player: Some(player.id.parse().expect("an id")), ..FraudFilter::default() };
-    let (found, next) = stack.store("test").fraud_decisions(filter, None, 100).await.expect("read");
+    let (found, next) =
+        stack.store("test").fraud_decisions(filter, None, 1_000).await.expect("read");
     assert_eq!(next, None);
     found
 }
@@ -54,7 +55,7 @@ async fn one_purchase_asked_a_hundred_times_at_once_is_one_attempt_with_one_deci
     let (stack, player, till) = shop().await;
     let purchase = Purchase {
         device: Some("phone".to_owned()),
-        ..Purchase::of(&player, "buy").from("203.0.113.7")
+        ..Purchase::of(&player, "buy").at("203.0.113.7")
     };
     let assessments = join_all((0..100).map(|_| insist(&till, &purchase))).await;
     assert!(assessments.iter().all(|assessment| *assessment == assessments[0]));
@@ -69,7 +70,7 @@ async fn of_many_purchases_at_once_none_is_lost_from_the_count() {
     let (stack, player, till) = shop().await;
     let purchase = |number: usize| Purchase {
         card: format!("tok_{}", number % 7),
-        ..Purchase::of(&player, &number.to_string()).from("203.0.113.7")
+        ..Purchase::of(&player, &number.to_string()).at("203.0.113.7")
     };
     let purchases: Vec<_> = (0..30).map(purchase).collect();
     let assessed = join_all(purchases.iter().map(|purchase| insist(&till, purchase))).await;
@@ -109,7 +110,7 @@ async fn a_purchase_whose_assessment_nobody_hears_of_is_counted_and_decided_once
     stack.engine().set_fault(Some(Arc::new(Unreliable::default())));
     let mut told = Vec::new();
     for number in 0..8 {
-        let purchase = Purchase::of(&player, &number.to_string()).from("203.0.113.7");
+        let purchase = Purchase::of(&player, &number.to_string()).at("203.0.113.7");
         let assessed = insist(&till, &purchase).await;
         assert_eq!(insist(&till, &purchase).await, assessed);
         told.push(assessed);
@@ -141,7 +142,8 @@ async fn of_many_operators_who_saw_the_same_rules_one_puts_others() {
     let put = |operator: &Player| {
         operator.api.call(Method::PUT, "/api/admin/fraud/rules").key("put").body(body.to_string())
     };
-    let answers = join_all(operators.iter().map(|operator| async {
+    let put = &put;
+    let answers = join_all(operators.iter().map(|operator| async move {
         loop {
             let answer = put(operator).send().await;
             if answer.status != 503 {

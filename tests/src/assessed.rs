@@ -112,7 +112,7 @@ impl Purchase {
     /// # Panics
     /// When it is none.
     #[must_use]
-    pub fn from(self, address: &str) -> Self {
+    pub fn at(self, address: &str) -> Self {
         Self { address: Some(address.parse().expect("an address")), ..self }
     }
 

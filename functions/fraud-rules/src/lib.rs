@@ -126,13 +126,13 @@ async fn test(
     let limit = usize::try_from(request.recent.unwrap_or(0)).unwrap_or(usize::MAX);
     let recent = async {
         match limit {
-            0 => Ok(Vec::new()),
+            0 => Ok::<_, store::Error>(Vec::new()),
             _ => fraud.store.fraud_decisions(FraudFilter::default(), None, limit).await.map(first),
         }
     };
     let in_force = async {
         match given {
-            Some(rules) => Ok(rules),
+            Some(rules) => Ok::<_, store::Error>(rules),
             None => {
                 let found = fraud.store.fraud_rules(None).await?;
                 Ok(found.map_or_else(|| Rules::built_in().clone(), |found| found.rules))

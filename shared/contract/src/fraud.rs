@@ -157,7 +157,7 @@ pub struct FraudAuditQuery {
     pub player: Option<Uuid>,
     /// Decisions of this kind.
     #[garde(skip)]
-    #[param(value_type = Option<FraudAction>)]
+    #[param(inline, value_type = Option<FraudAction>)]
     pub action: Option<Action>,
     /// Most items to answer with.
     #[garde(inner(range(min = 1, max = 100)))]
@@ -298,8 +298,8 @@ pub struct FraudCondition {
     #[schema(example = ">=")]
     pub is: Option<String>,
     pub value: Option<u64>,
-    pub all: Option<Vec<Self>>,
-    pub any: Option<Vec<Self>>,
+    pub all: Option<Vec<FraudCondition>>,
+    pub any: Option<Vec<FraudCondition>>,
 }
 
 #[cfg(test)]

@@ -136,10 +136,14 @@ impl Guard {
     ) -> Result<Assessment, Problem> {
         let player = attempt.subject.player();
         let mut tried = self.tried(attempt, meta, ctx).await?;
-        for _ in 0..MOST_RETURNS {
+        let mut returns = 0;
+        loop {
             match self.store.see(&tried).await? {
-                Seen::Decided(decided) if comes_again(&decided, ctx.now) => {
+                Seen::Decided(decided)
+                    if returns < MOST_RETURNS && comes_again(&decided, ctx.now) =>
+                {
                     tried.attempt = tried.attempt.next();
+                    returns += 1;
                 }
                 Seen::Decided(decided) => return Ok(decided),
                 Seen::Counted { features, rules } => {
@@ -156,7 +160,6 @@ impl Guard {
                 }
             }
         }
-        Ok(self.store.fraud_decision(tried.attempt).await?)
     }
 
     /// The provider did not take the attempt's money. To be said once or more often,
@@ -182,7 +185,7 @@ impl Guard {
         let stored = if action == Action::Allow {
             self.store.store_fraud_decision(assessment.clone()).await?
         } else {
-            let once = once_by_nature(format!("fraud:{attempt}"));
+            let once = once_by_nature(record_fraud_decision::natural_key(attempt));
             let entry = self.store.execute(subject, once, |player| {
                 let plan = record_fraud_decision::decide(player, &assessment, ctx)?;
                 Ok(Decision { plan, answer: None })
@@ -266,4 +269,54 @@ fn free_at(slowed: &Assessment) -> Timestamp {
 /// As entries have it, and as it reads back.
 fn whole_millis(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::fraud::{Decision, Features};
+
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    #[test]
+    fn a_window_is_named_by_key_and_kind_and_tells_nothing() {
+        let name = |key: [u8; 32], kind: &str, value: &str| {
+            hex(&digest(&Zeroizing::new(key), kind, value))
+        };
+        let address = name(KEY, "address", "203.0.113.7");
+        assert_eq!(address, name(KEY, "address", "203.0.113.7"));
+        assert!(address.len() == 32 && address.bytes().all(|b| b.is_ascii_hexdigit()));
+        for other in [
+            name([8; 32], "address", "203.0.113.7"),
+            name(KEY, "device", "203.0.113.7"),
+            name(KEY, "address", "203.0.113.8"),
+            name(KEY, "address2", "03.0.113.7"),
+        ] {
+            assert_ne!(other, address);
+        }
+    }
+
+    #[test]
+    fn only_who_was_slowed_down_comes_again_and_not_too_early() {
+        let at = |minutes| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+        let decided = |action| Assessment {
+            attempt: AttemptId::from_bytes([1; 16]),
+            player: PlayerId::from_bytes([2; 16]),
+            at: at(0),
+            currency: "KRW".to_owned(),
+            features: Features::default(),
+            decision: Decision { score: 0, action, matched: Vec::new(), rules_version: 0 },
+            trace_id: String::new(),
+        };
+        for (action, minutes, again) in [
+            (Action::SoftBlock, 9, false),
+            (Action::SoftBlock, 10, true),
+            (Action::HardBlock, 10, false),
+            (Action::Review, 10, false),
+            (Action::Allow, 10, false),
+        ] {
+            assert_eq!(comes_again(&decided(action), at(minutes)), again, "{action:?}, {minutes}");
+        }
+    }
 }

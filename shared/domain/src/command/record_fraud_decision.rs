@@ -1,6 +1,12 @@
 //! A purchase that was flagged or refused.
 
-use crate::{Change, Ctx, Fact, Legs, Plan, Player, Rejection, fraud::Assessment};
+use crate::{AttemptId, Change, Ctx, Fact, Legs, Plan, Player, Rejection, fraud::Assessment};
+
+/// An attempt is decided once, however often its request is sent.
+#[must_use]
+pub fn natural_key(attempt: AttemptId) -> String {
+    format!("fraud:{attempt}")
+}
 
 /// Records the decision on the player's journal, with its line of the audit.
 ///

@@ -87,3 +87,31 @@ fn new_id(now: Timestamp, entropy: &Entropy) -> Uuid {
     let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
     uuid::Builder::from_unix_timestamp_millis(millis, &entropy.bytes()).into_uuid()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn device(header: &[u8]) -> Option<Secret> {
+        let request = Request::builder().header("x-device-fingerprint", header).body(());
+        let (parts, ()) = request.expect("a request").into_parts();
+        let clock = Clock::new(|| Timestamp::UNIX_EPOCH);
+        Meta::sample(&parts, &clock, &Entropy::new(|bytes| bytes.fill(7))).device_fingerprint
+    }
+
+    #[test]
+    fn a_device_says_which_it_is_or_nothing_that_counts() {
+        let longest = "f".repeat(128);
+        for said in ["a", "fp:v2=QUJD/+~", &longest] {
+            assert_eq!(device(said.as_bytes()).expect("it says so").expose(), said);
+        }
+        let too_long = "f".repeat(129);
+        for nothing in ["", "two words", &too_long, "지민"] {
+            assert!(device(nothing.as_bytes()).is_none(), "{nothing}");
+        }
+        let shown = format!("{:?}", device(b"who-is-it"));
+        assert!(!shown.contains("who-is-it"), "{shown}");
+    }
+}

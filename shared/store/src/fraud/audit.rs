@@ -1,6 +1,6 @@
 //! The fraud audit: every decision, for ever, and lists of them by time.
 
-use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use domain::{
@@ -21,6 +21,9 @@ use crate::{
 /// Listings of one player that are looked at for a page, however few of them are of
 /// the action that is asked for.
 const LOOKED_AT: i32 = 200;
+
+/// Items that one `BatchGetItem` takes.
+const MOST_AT_ONCE: usize = 100;
 
 /// Which decisions a list is of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,14 +126,18 @@ impl Store {
         if listed.is_empty() {
             return Ok((Vec::new(), next));
         }
-        let wanted: Vec<_> =
-            listed.iter().map(|(_, listing)| keys::fraud_decision(listing.attempt)).collect();
-        let mut found = by_key(self.get(&wanted).await?);
+        // Once each: requests that were sent twice at once may have listed theirs twice.
+        let attempts: BTreeSet<_> = listed.iter().map(|(_, listing)| listing.attempt).collect();
+        let wanted: Vec<_> = attempts.into_iter().map(keys::fraud_decision).collect();
+        let found = try_join_all(wanted.chunks(MOST_AT_ONCE).map(|part| self.get(part))).await?;
+        let mut found = by_key(found.concat());
         let mut decisions = Vec::with_capacity(listed.len());
-        for ((_, listing), address) in listed.iter().zip(&wanted) {
-            let Some(found) = found.remove(&address.pk) else { continue };
-            let decision: Assessment = item::decode(found)?;
+        for (_, listing) in &listed {
+            let address = keys::fraud_decision(listing.attempt);
+            let Some(stored) = found.get(&address.pk) else { continue };
+            let decision: Assessment = item::decode(stored.clone())?;
             if decision.at == listing.at && decision.decision.action == listing.action {
+                found.remove(&address.pk);
                 decisions.push(decision);
             }
         }
@@ -168,7 +175,7 @@ impl Store {
         let known_from = known_from.filter_map(|(page, _)| page.last()).map(|(place, _)| place);
         let known_from = known_from.max().cloned();
         let mut all: Vec<_> = pages.into_iter().flat_map(|(page, _)| page).collect();
-        all.sort_by(|(a, _), (b, _)| Reverse(a).cmp(&Reverse(b)));
+        all.sort_by(|(a, _), (b, _)| b.cmp(a));
         if let Some(place) = &known_from {
             all.retain(|(other, _)| other >= place);
         }
