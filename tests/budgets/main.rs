@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use devstack::engine::{Snapshot, Units, Usage};
+use runtime::Clock;
 use serde_json::json;
 use tests::{
-    Api, DEADLINE, Player,
+    Api, DEADLINE, Player, Purchase, Till,
     budgets::{A_PING, A_SOCKET, BEHIND_AN_ENTRY, Measured, Part, ROWS, measure, name_of},
     eventually, stack,
 };
@@ -103,6 +104,50 @@ async fn the_longest_key_and_client_seed_cost_no_more_than_short_ones() {
         *costs.entry(format!("{:.1}", used.units.write)).or_default() += 1;
     }
     assert_eq!(costs, BTreeMap::from([("6.0".to_owned(), 60)]));
+}
+
+/// What a purchase with money costs before it is made: one read, the windows all at
+/// once, the lists at once, the decision. Of somebody who buys for the first time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assessment_costs_exactly_what_it_may() {
+    let stack = stack().await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    let till = Till::new(&stack, "till", Clock::system());
+    let purchase = |key: &str| Purchase {
+        device: Some("phone".to_owned()),
+        ..Purchase::of(&player, key).at("203.0.113.7")
+    };
+    let allowed = Usage {
+        calls: [("BatchGetItem", 1), ("PutItem", 6)]
+            .map(|(action, count)| (format!("dynamodb:{action}"), count))
+            .into(),
+        units: Units { read: 5.0, write: 6.0 },
+    };
+    let known = Usage {
+        calls: [("dynamodb:BatchGetItem".to_owned(), 1)].into(),
+        units: Units { read: 5.0, write: 0.0 },
+    };
+    // Flagged: its command instead of its last write.
+    let flagged = Usage {
+        calls: [("BatchGetItem", 2), ("PutItem", 5), ("TransactWriteItems", 1)]
+            .map(|(action, count)| (format!("dynamodb:{action}"), count))
+            .into(),
+        units: Units { read: 7.0, write: 13.0 },
+    };
+    for (key, expected) in [
+        ("1", &allowed),
+        ("1", &known),
+        ("2", &allowed),
+        ("3", &allowed),
+        ("4", &allowed),
+        ("5", &flagged),
+        ("5", &known),
+    ] {
+        let before = stack.engine().meter().snapshot();
+        till.assess(&purchase(key)).await.expect("is decided");
+        let used = stack.engine().meter().since(&before).of("till");
+        assert_eq!(used, *expected, "{key}");
+    }
 }
 
 /// However long the journal: what is folded in already is not read again and again.

@@ -28,8 +28,14 @@ const PUBLIC: [&str; 10] = [
 ];
 
 /// Operations that a player's role is not enough for, with the lowest that is.
-const STAFF: [(&str, &str); 2] =
-    [("POST /api/admin/invite-codes", "operator"), ("POST /api/dev/reset/{site_id}", "admin")];
+const STAFF: [(&str, &str); 6] = [
+    ("POST /api/admin/invite-codes", "operator"),
+    ("POST /api/dev/reset/{site_id}", "admin"),
+    ("GET /api/admin/fraud/audit", "operator"),
+    ("GET /api/admin/fraud/rules", "operator"),
+    ("PUT /api/admin/fraud/rules", "operator"),
+    ("POST /api/admin/fraud/rules/test", "operator"),
+];
 
 fn generated() -> Value {
     serde_json::to_value(devstack::functions::openapi()).expect("the document serializes")
@@ -157,7 +163,8 @@ fn everything_that_moves_gold_or_lets_players_in_requires_a_key() {
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         let key = parameters.iter().find(|parameter| parameter["name"] == "Idempotency-Key");
         let required = key.is_some_and(|key| key["required"] == true);
-        let ends = ["spin", "buy", "purchase", "rotate", "invite-codes"];
+        let ends =
+            ["spin", "buy", "purchase", "rotate", "invite-codes", "PUT /api/admin/fraud/rules"];
         assert_eq!(required, ends.iter().any(|end| name.ends_with(end)), "{name}");
     }
 }

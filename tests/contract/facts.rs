@@ -1,8 +1,8 @@
 //! One entry of every kind, as the event stream and the sockets carry it.
 
 use domain::{
-    Account, After, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId, ReceiptId,
-    RoundId, SessionId, envelope, frames,
+    Account, After, AttemptId, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId,
+    ReceiptId, RoundId, SessionId, envelope, frames, fraud,
     purchase::{Granted, Money, Price, Status},
     stats::Stats,
     stats_frame,
@@ -94,7 +94,19 @@ fn after(fact: &Fact) -> Option<Fact> {
             uses: 100,
             reason: "Early birds".to_owned(),
         },
-        Fact::PromoCodeIssued { .. } => return None,
+        Fact::PromoCodeIssued { .. } => Fact::FraudDecided {
+            attempt: AttemptId::from_bytes([5; 16]),
+            score: 70,
+            action: fraud::Action::SoftBlock,
+            matched: vec!["card_testing".to_owned()],
+            rules_version: 3,
+        },
+        Fact::FraudDecided { .. } => Fact::FraudRulesActivated {
+            version: 4,
+            previous_version: 3,
+            reason: "Card testing since Monday".to_owned(),
+        },
+        Fact::FraudRulesActivated { .. } => return None,
     })
 }
 

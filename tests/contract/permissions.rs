@@ -25,7 +25,10 @@ use domain::{PlayerId, Role};
 use reqwest::Method;
 use runtime::{Clock, Entropy};
 use serde_json::json;
-use tests::{Api, DEADLINE, Hands, Maker, PASSWORD, Player, eventually, signup_body, stack_with};
+use tests::{
+    Api, DEADLINE, Hands, Maker, PASSWORD, Player, Purchase, Till, eventually, signup_body,
+    stack_with,
+};
 
 use crate::snapshot;
 
@@ -110,6 +113,7 @@ async fn accounts(stack: &Stack, maker: &Maker) {
     for _ in ["first", "replayed"] {
         admin.api.post("/api/admin/invite-codes", &invite).key("invite").send().await.ok();
     }
+    fraud(stack, &admin).await;
     let mut invited = signup_body("invited", "invited");
     invited["invite_code"] = json!("grants");
     player.api.post("/api/auth/signup", &invited).send().await.ok();
@@ -134,6 +138,23 @@ async fn accounts(stack: &Stack, maker: &Maker) {
         stack.engine().set_fault(None);
         leaver.is_signed_out().await;
     }
+}
+
+/// What operators do about fraud.
+async fn fraud(stack: &Stack, admin: &Player) {
+    let till = Till::new(stack, "test", Clock::system());
+    till.assess(&Purchase::of(admin, "grants")).await.expect("is decided");
+    let rules = json!({
+        "document": { "format": 1, "thresholds": {}, "rules": [] },
+        "expected_version": 0, "reason": "to see what it takes",
+    });
+    for _ in ["first", "replayed"] {
+        let call = admin.api.call(Method::PUT, "/api/admin/fraud/rules").key("rules");
+        call.body(rules.to_string()).send().await.ok();
+    }
+    let recent = json!({ "recent": 1 });
+    admin.api.post("/api/admin/fraud/rules/test", &recent).send().await.ok();
+    admin.api.get("/api/admin/fraud/audit").await.ok();
 }
 
 /// Transactions take effect and nobody hears of it, until somebody looks.

@@ -28,6 +28,12 @@ fn sound(path: &str) -> Option<Value> {
         "/api/admin/invite-codes" => json!({
             "code": "fuzz", "uses": 1, "expires_at": in_a_month(), "reason": "fuzz",
         }),
+        "/api/admin/fraud/rules" => json!({
+            "document": fraud_rules(), "expected_version": 0, "reason": "fuzz", "dry_run": true,
+        }),
+        "/api/admin/fraud/rules/test" => json!({
+            "document": fraud_rules(), "features": { "cards_24h": 3 }, "recent": 5,
+        }),
         "/api/auth/login" => json!({ "site_id": "fuzz01", "password": PASSWORD }),
         "/api/games/slot/spin" => json!({ "bet": 1 }),
         "/api/shop/buy" | "/api/shop/purchase" => {
@@ -52,6 +58,17 @@ fn sound(path: &str) -> Option<Value> {
 fn in_a_month() -> Timestamp {
     let month = SignedDuration::from_hours(30 * 24);
     Clock::system().now().checked_add(month).expect("the calendar goes on")
+}
+
+fn fraud_rules() -> Value {
+    let is = |is: &str| json!({ "feature": "cards_24h", "is": is, "value": 3 });
+    json!({
+        "format": 1, "thresholds": { "review": 1, "hard_block": 5 },
+        "rules": [{
+            "id": "fuzz", "explanation": "why", "score": 5,
+            "when": { "all": [is(">="), { "any": [is("<"), is("==")] }] },
+        }],
+    })
 }
 
 /// What becomes of a sound body.

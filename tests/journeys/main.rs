@@ -13,6 +13,8 @@ mod dashboard;
 mod dev_reset;
 mod fairness;
 mod first_day;
+mod fraud_audit;
+mod fraud_rules;
 mod gateway;
 mod health;
 mod invite_issue;

@@ -32,8 +32,9 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         (
             "account-erase" | "account-export" | "account-read" | "account-rename" | "auth-login"
             | "auth-logout" | "auth-logout-all" | "auth-password" | "auth-refresh"
-            | "dashboard-read" | "dev-reset" | "fairness" | "health" | "realtime-ticket"
-            | "shop-buy" | "shop-catalog" | "slot-spin" | "streak-claim" | "streak-read",
+            | "dashboard-read" | "dev-reset" | "fairness" | "fraud-audit" | "fraud-rules"
+            | "health" | "realtime-ticket" | "shop-buy" | "shop-catalog" | "slot-spin"
+            | "streak-claim" | "streak-read",
             "typical" | "cookies" | "base64-body" | "rotate",
         ) => Http(200),
         ("socket-connect", "typical") => Exactly(json!({

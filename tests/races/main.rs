@@ -2,6 +2,7 @@
 //! for all of them together, and when the services below fail.
 
 mod faults;
+mod fraud;
 mod given_up;
 mod hot_player;
 mod keys;

@@ -26,6 +26,7 @@ PASSWORD, INVITE_CODE = "correct-horse-9", "5858"
 # Of localstack/seed/accounts.json.
 STAFF = {"site_id": "admin", "password": "local-admin-5858"}
 STAFF_ROLES = ("operator", "admin")
+NO_FRAUD_RULES = {"format": 1, "thresholds": {}, "rules": []}
 # A player's calls are paced; before it shows, the next player takes over.
 CALLS_OF_A_PLAYER = 40
 # Each ends a session or the account, or makes a password another.
@@ -121,6 +122,10 @@ def known(name: str) -> dict:
         case "invite_issue":
             end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=30)
             return {"code": f"fuzz-{next(numbers)}", "expires_at": end.isoformat()}
+        case "fraud_rules_put":
+            return {"document": NO_FRAUD_RULES, "expected_version": 0}
+        case "fraud_rules_test":
+            return {"document": NO_FRAUD_RULES}
     return {}
 
 

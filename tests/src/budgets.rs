@@ -63,6 +63,8 @@ const RESET: &[(&str, u64)] = &[("BatchGetItem", 3), ("GetItem", 1), ("TransactW
 /// A command, and the state after it.
 const CHANGE_AND_READ: &[(&str, u64)] =
     &[("BatchGetItem", 1), ("GetItem", 1), ("TransactWriteItems", 1)];
+/// The caller, and the rules in force.
+const RULES: &[(&str, u64)] = &[("BatchGetItem", 1), ("GetItem", 1)];
 const ONE_ITEM: &[(&str, u64)] = &[("GetItem", 1)];
 const SCREEN: &[(&str, u64)] = &[("Query", 1)];
 const NOTHING: &[(&str, u64)] = &[];
@@ -133,6 +135,11 @@ pub const ROWS: &[Row] = &[
     row("POST /api/admin/invite-codes", "again", 201, issue_invite, REPLAY, (3.0, 0.0)).by(By::Admin),
     row("POST /api/auth/signup", "counted code", 201, |p| p.api.post("/api/auth/signup", &with_code("budgets")), INVITED, (3.0, 16.0)),
     row("POST /api/auth/signup", "unknown code", 422, |p| p.api.post("/api/auth/signup", &with_code("nobody-knows")), &[("BatchGetItem", 1)], (1.0, 0.0)),
+    row("GET /api/admin/fraud/rules", "", 200, |p| get(p, "/api/admin/fraud/rules"), RULES, (2.0, 0.0)).by(By::Admin),
+    row("PUT /api/admin/fraud/rules", "", 200, put_fraud_rules, COMMAND, (2.0, 10.0)).by(By::Admin),
+    row("PUT /api/admin/fraud/rules", "again", 200, put_fraud_rules, REPLAY, (3.0, 0.0)).by(By::Admin),
+    row("POST /api/admin/fraud/rules/test", "", 200, test_fraud_rules, &[("BatchGetItem", 1), ("GetItem", 1), ("Query", 8)], (10.0, 0.0)).by(By::Admin),
+    row("GET /api/admin/fraud/audit", "", 200, |p| get(p, "/api/admin/fraud/audit"), &[("GetItem", 1), ("Query", 8)], (9.0, 0.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "", 200, reset, RESET, (7.0, 12.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "again", 200, reset, &[("BatchGetItem", 3), ("GetItem", 2)], (8.0, 0.0)).by(By::Admin),
     row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("Query", 3)], (3.0, 0.0)).by(By::Newcomer),
@@ -174,6 +181,19 @@ fn with_code(code: &str) -> Value {
     let mut body = signup_body("budget4", "budget4");
     body["invite_code"] = json!(code);
     body
+}
+
+fn put_fraud_rules(admin: &Player) -> Call {
+    let body = json!({
+        "document": { "format": 1, "thresholds": {}, "rules": [] },
+        "expected_version": 0, "reason": "budgets",
+    });
+    let call = admin.api.call(Method::PUT, "/api/admin/fraud/rules");
+    call.key("fraud-rules").body(body.to_string())
+}
+
+fn test_fraud_rules(admin: &Player) -> Call {
+    admin.api.post("/api/admin/fraud/rules/test", &json!({ "recent": 100 }))
 }
 
 /// Of a seed account.

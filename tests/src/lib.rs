@@ -5,6 +5,7 @@
 //! that deployment instead, whatever it is.
 
 mod api;
+mod assessed;
 mod books;
 pub mod budgets;
 mod clickhouse;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use devstack::{Options, Stack};
 
 pub use api::{Answer, Api, Call};
+pub use assessed::{Purchase, Till};
 pub use books::books;
 pub use clickhouse::ClickHouse;
 pub use events::Events;

@@ -43,6 +43,8 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("payment-webhook", payment_webhook::function),
     ("pending-cleanup", pending_cleanup::function),
     ("limited-offer", limited_offer::function),
+    ("fraud-audit", fraud_audit::function),
+    ("fraud-rules", fraud_rules::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -77,6 +79,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         payment_settle::router().into_openapi(),
         payment_webhook::router().into_openapi(),
         limited_offer::router().into_openapi(),
+        fraud_audit::router().into_openapi(),
+        fraud_rules::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod auth;
 pub mod export;
 pub mod fairness;
+pub mod fraud;
 pub mod health;
 pub mod home;
 pub mod language;

@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId,
+    AttemptId, Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId, fraud,
     purchase::{Clawback, Granted, Price, Status},
 };
 
@@ -154,6 +154,23 @@ pub enum Fact {
         /// Why, in the operator's words.
         reason: String,
     },
+    /// A purchase was flagged or refused before anything was paid.
+    FraudDecided {
+        attempt: AttemptId,
+        score: u32,
+        action: fraud::Action,
+        /// Ids of the rules that matched; how they came to, the fraud audit says.
+        matched: Vec<String>,
+        rules_version: u32,
+    },
+    /// Other fraud rules are in force; on the journal of the operator who put them.
+    /// Every version is kept.
+    FraudRulesActivated {
+        version: u32,
+        previous_version: u32,
+        /// Why, in the operator's words.
+        reason: String,
+    },
 }
 
 /// Why a session ended.
@@ -195,6 +212,8 @@ impl Fact {
             Self::PurchaseAdvanced { .. } => "purchase_advanced",
             Self::LimitedPackageOffered { .. } => "limited_package_offered",
             Self::PromoCodeIssued { .. } => "promo_code_issued",
+            Self::FraudDecided { .. } => "fraud_decided",
+            Self::FraudRulesActivated { .. } => "fraud_rules_activated",
         }
     }
 
@@ -211,7 +230,8 @@ impl Fact {
             | Self::PlayerErased {}
             | Self::PlayerReset {}
             // What a provider, an operator or the clock did to a purchase.
-            | Self::PurchaseAdvanced { from: Some(_), .. } => false,
+            | Self::PurchaseAdvanced { from: Some(_), .. }
+            | Self::FraudDecided { .. } => false,
             Self::PlayerSignedUp { .. }
             | Self::PlayerLoggedIn { .. }
             | Self::SessionClosed { reason: Closed::Logout, .. }
@@ -225,7 +245,8 @@ impl Fact {
             | Self::FairnessRotated { .. }
             | Self::PurchaseAdvanced { from: None, .. }
             | Self::LimitedPackageOffered { .. }
-            | Self::PromoCodeIssued { .. } => true,
+            | Self::PromoCodeIssued { .. }
+            | Self::FraudRulesActivated { .. } => true,
         }
     }
 }

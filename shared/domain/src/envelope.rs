@@ -101,6 +101,16 @@ pub fn envelope(entry: &Entry) -> Envelope {
             json!({ "action": "promo_code.issue", "package": package, "uses": uses,
                     "reason": reason }),
         ),
+        Fact::FraudDecided { attempt, score, action, matched, rules_version } => (
+            "fraud.decision",
+            json!({ "attempt_id": attempt, "score": score, "action": action,
+                    "matched_rules": matched, "rules_version": rules_version }),
+        ),
+        Fact::FraudRulesActivated { version, previous_version, reason } => (
+            "admin.action",
+            json!({ "action": "fraud_rules.activate", "version": version,
+                    "previous_version": previous_version, "reason": reason }),
+        ),
     };
     payload["legs"] = json!(entry.legs);
     payload["balance_after"] = json!(entry.after.gold);

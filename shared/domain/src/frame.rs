@@ -200,6 +200,11 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
         Fact::PromoCodeIssued { package, .. } => {
             vec![action("promo_code_issued", serde_json::json!({ "package": package }))]
         }
+        // Whoever tries cards learns from the answer, and no more than that.
+        Fact::FraudDecided { .. } => Vec::new(),
+        Fact::FraudRulesActivated { version, .. } => {
+            vec![action("fraud_rules_activated", serde_json::json!({ "version": version }))]
+        }
     };
     data.into_iter()
         .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })

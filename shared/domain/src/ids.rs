@@ -90,3 +90,7 @@ id!(
     /// A login: one family of refresh tokens.
     SessionId
 );
+id!(
+    /// One try at paying with money, see [`crate::fraud`].
+    AttemptId
+);

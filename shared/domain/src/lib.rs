@@ -17,6 +17,7 @@ mod entry;
 mod envelope;
 pub mod fairness;
 mod frame;
+pub mod fraud;
 mod gold;
 mod ids;
 mod invite;
@@ -38,7 +39,7 @@ pub use entry::{Account, After, Answer, Closed, Entry, Fact, Game, Legs, Once, O
 pub use envelope::{Envelope, envelope};
 pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, frames, stats_frame};
 pub use gold::{Gold, Overflow};
-pub use ids::{PlayerId, ReceiptId, RoundId, SessionId};
+pub use ids::{AttemptId, PlayerId, ReceiptId, RoundId, SessionId};
 pub use invite::Invite;
 pub use plan::{Change, Credential, PasswordHash, Plan};
 pub use player::{FairnessEpoch, Player, Profile, Streak};

@@ -27,7 +27,7 @@ pub enum Pace {
     Claim,
     /// Rounds played.
     Play,
-    /// Purchases.
+    /// Purchases, those too that were refused as fraud.
     Buy,
     /// Names, passwords and sessions.
     Account,
@@ -52,16 +52,17 @@ impl Pace {
         match fact {
             Fact::StreakClaimed { .. } => Some(Self::Claim),
             Fact::RoundSettled { .. } => Some(Self::Play),
-            Fact::ItemPurchased { .. } | Fact::PurchaseAdvanced { from: None, .. } => {
-                Some(Self::Buy)
-            }
+            Fact::ItemPurchased { .. }
+            | Fact::PurchaseAdvanced { from: None, .. }
+            | Fact::FraudDecided { .. } => Some(Self::Buy),
             Fact::FairnessRotated { .. }
             | Fact::SessionRefreshed { .. }
             | Fact::PlayerRenamed { .. }
             | Fact::PasswordChanged { .. }
             | Fact::InviteCodeIssued { .. }
             | Fact::LimitedPackageOffered { .. }
-            | Fact::PromoCodeIssued { .. } => Some(Self::Account),
+            | Fact::PromoCodeIssued { .. }
+            | Fact::FraudRulesActivated { .. } => Some(Self::Account),
             // Signing in is paced by address, signing out and leaving never; the
             // rest is the product's own work.
             Fact::PlayerSignedUp { .. }

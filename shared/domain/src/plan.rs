@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     Account, After, Answer, Ctx, Entry, Fact, Gold, Invite, Legs, Once, Overflow, Player, PlayerId,
     Profile, ReceiptId, Rejection,
+    fraud::{Assessment, Rules},
     limited::{Package, Promo},
     purchase::{Purchase, Status, Taken},
 };
@@ -72,6 +73,15 @@ pub enum Change {
     UsePromo { package: String, code: String },
     /// Gives the use back.
     ReturnPromo { package: String, code: String },
+    /// Stores a decision in the fraud audit, for ever; refused with
+    /// [`Rejection::FraudAlreadyDecided`] when the attempt has one.
+    RecordFraudDecision { assessment: Assessment },
+    /// Keeps a version of the fraud rules, for ever; refused with
+    /// [`Rejection::FraudRulesMoved`] when there is such a version.
+    KeepFraudRules { rules: Rules },
+    /// Puts the rules in force; refused with [`Rejection::FraudRulesMoved`] unless
+    /// those of the version before are.
+    ActivateFraudRules { rules: Rules },
 }
 
 /// What a login is checked against.

@@ -192,6 +192,7 @@ impl Player {
                     next.debt = next.debt.plus(clawback.owed)?;
                 }
             }
+            Fact::FraudDecided { .. } | Fact::FraudRulesActivated { .. } => {}
         }
         Ok(next)
     }

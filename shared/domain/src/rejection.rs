@@ -74,6 +74,11 @@ pub enum Rejection {
     PromoPriceUnlike,
     #[error("the client seed must be 1 to 64 visible ASCII characters")]
     InvalidClientSeed,
+    #[error("other fraud rules were put meanwhile")]
+    FraudRulesMoved,
+    /// By the same request at the same moment; its decision is the one.
+    #[error("the purchase was assessed already")]
+    FraudAlreadyDecided,
 }
 
 impl From<Overflow> for Rejection {

@@ -5,10 +5,10 @@
 mod support;
 
 use domain::{
-    Account, After, Closed, Ctx, Entry, Fact, Game, Gold, Invite, Legs, Once, OnceKey, Plan,
-    Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
+    Account, After, AttemptId, Closed, Ctx, Entry, Fact, Game, Gold, Invite, Legs, Once, OnceKey,
+    Plan, Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
     command::{claim_streak, erase, repair_streak},
-    envelope, frames, level,
+    envelope, frames, fraud, level,
     purchase::{Granted, Money, Price, Status},
     stats::{GameStats, Stats},
     stats_frame,
@@ -233,6 +233,28 @@ fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
                 reason: "new year".to_owned(),
             },
             "promo_code_issued",
+            "admin.action",
+            &["user_action"],
+        ),
+        (
+            Fact::FraudDecided {
+                attempt: AttemptId::mint(&ctx()),
+                score: 110,
+                action: fraud::Action::HardBlock,
+                matched: vec!["many_cards".to_owned()],
+                rules_version: 3,
+            },
+            "fraud_decided",
+            "fraud.decision",
+            &[],
+        ),
+        (
+            Fact::FraudRulesActivated {
+                version: 4,
+                previous_version: 3,
+                reason: "cards".to_owned(),
+            },
+            "fraud_rules_activated",
             "admin.action",
             &["user_action"],
         ),
@@ -515,6 +537,7 @@ fn only_what_the_player_did_makes_a_day_active() {
             "streak_broken",
             "player_erased",
             "player_reset",
+            "fraud_decided",
         ];
         let safety = matches!(fact, Fact::SessionClosed { reason: Closed::TokenReused, .. });
         let news = matches!(fact, Fact::PurchaseAdvanced { from: Some(_), .. });

@@ -6,6 +6,7 @@ mod aws;
 pub mod clickhouse;
 pub mod command;
 mod deps;
+pub mod fraud;
 mod function;
 pub mod http;
 pub mod metrics;

@@ -123,6 +123,17 @@ pub fn purchase_attempt(flow: &'static str, result: &'static str, reason: &'stat
     record(PurchaseAttempt { flow, result, reason, purchase_attempt_total: 1 });
 }
 
+#[metrics(emf::dimension_sets = [["action"]])]
+struct FraudDecision {
+    action: &'static str,
+    fraud_decisions_total: u64,
+}
+
+/// Counts a decision on a purchase with money.
+pub fn fraud_decision(action: &'static str) {
+    record(FraudDecision { action, fraud_decisions_total: 1 });
+}
+
 /// How long something took; the one place that reads the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);

@@ -10,12 +10,13 @@ use aws_sdk_dynamodb::{
         ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, builders::PutBuilder,
     },
 };
-use domain::{Change, Once, Plan, PlayerId, Rejection};
+use domain::{Change, Once, Plan, PlayerId, Rejection, fraud::Rules};
 use jiff::Timestamp;
 
 use crate::{
     Store,
     error::{Error, Result},
+    fraud::StoredRules,
     item::{self, Item, Owner, Pointer},
     keys::{self, Address},
     login::StoredCredential,
@@ -194,6 +195,23 @@ impl Store {
             }
             Change::UsePromo { package, code } => self.use_promo(package, code)?,
             Change::ReturnPromo { package, code } => self.return_promo(package, code)?,
+            Change::RecordFraudDecision { assessment } => {
+                let address = keys::fraud_decision(assessment.attempt);
+                (
+                    Purpose::Rule(Rejection::FraudAlreadyDecided),
+                    self.put_new(item::encode(address, "fraud_decision", assessment)?)?,
+                )
+            }
+            Change::KeepFraudRules { rules } => {
+                let (address, body) = (keys::fraud_rules(rules.version()), StoredRules::of(rules)?);
+                (
+                    Purpose::Rule(Rejection::FraudRulesMoved),
+                    self.put_new(item::encode(address, "fraud_rules", body)?)?,
+                )
+            }
+            Change::ActivateFraudRules { rules } => {
+                (Purpose::Rule(Rejection::FraudRulesMoved), self.activate_fraud_rules(rules)?)
+            }
         }])
     }
 
@@ -228,6 +246,24 @@ impl Store {
             .build()
             .map_err(|error| Error::Refused(Box::new(error)))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Puts the rules in force in the place of the version before them.
+    fn activate_fraud_rules(&self, rules: &Rules) -> Result<TransactWriteItem> {
+        let body = StoredRules::of(rules)?;
+        let item = item::encode(keys::fraud_rules_in_force(), "fraud_rules", body)?;
+        let replaced = rules.version().saturating_sub(1);
+        if replaced == 0 {
+            return self.put_new(item);
+        }
+        build(
+            Put::builder()
+                .table_name(&*self.table)
+                .set_item(Some(item))
+                .condition_expression("#version = :replaced")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":replaced", AttributeValue::N(replaced.to_string())),
+        )
     }
 
     fn use_invite(&self, code: &str, now: Timestamp) -> Result<TransactWriteItem> {

@@ -23,6 +23,9 @@
 //! | a promo code | `PROMO#package#code/PROMO` | with the state, written within the commit |
 //! | a notice of the payment provider that was heard | `NOTICE#event/NOTICE` | with the state, written within the commit |
 //! | a nonce of the payment provider that was used | `NONCE#kid#nonce/NONCE` | `PutItem` |
+//! | what is known of a purchase with money | `FRAUD#SIGHTINGS#address or device/SIGHTINGS`, `FRAUD#PAYMENTS#player/PAYMENTS`, `FRAUD#RULES/IN-FORCE`, `FRAUD#DECISION#attempt/DECISION` | one `BatchGetItem`; `PutItem` each |
+//! | fraud rules, and older ones | `FRAUD#RULES/IN-FORCE`, `FRAUD#RULES/VERSION#n` | one `BatchGetItem`; put within the commit |
+//! | fraud decisions of a player, or of an action, newest first | `FRAUD#OF-PLAYER#id/time#attempt`, `FRAUD#OF-ACTION#action#shard/time#attempt`, then `FRAUD#DECISION#…` | `Query` each, one `BatchGetItem` |
 //!
 //! The descending query depends on the order of a player's sort keys:
 //! everything that is not read with the state sorts **before** `ENTRY#`
@@ -31,7 +34,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{OnceKey, PlayerId, ReceiptId};
+use domain::{AttemptId, OnceKey, PlayerId, ReceiptId, fraud::Action};
 use jiff::Timestamp;
 
 pub type Key = HashMap<String, AttributeValue>;
@@ -199,6 +202,52 @@ pub fn roster(shard: u8, id: PlayerId) -> Address {
 
 pub fn roster_pk(shard: u8) -> String {
     format!("ROSTER#{shard:02}")
+}
+
+/// Attempts at paying that came from one address or device.
+pub fn fraud_sightings(name: &str) -> Address {
+    Address::new(format!("FRAUD#SIGHTINGS#{name}"), "SIGHTINGS")
+}
+
+/// A player's attempts at paying.
+pub fn fraud_payments(player: PlayerId) -> Address {
+    Address::new(format!("FRAUD#PAYMENTS#{player}"), "PAYMENTS")
+}
+
+pub fn fraud_decision(attempt: AttemptId) -> Address {
+    Address::new(format!("FRAUD#DECISION#{attempt}"), "DECISION")
+}
+
+const FRAUD_RULES: &str = "FRAUD#RULES";
+pub const FRAUD_RULES_IN_FORCE: &str = "IN-FORCE";
+
+pub fn fraud_rules_in_force() -> Address {
+    Address::new(FRAUD_RULES.to_owned(), FRAUD_RULES_IN_FORCE)
+}
+
+pub fn fraud_rules(version: u32) -> Address {
+    Address::new(FRAUD_RULES.to_owned(), format!("VERSION#{version:010}"))
+}
+
+/// Partitions of an action's list. Two take twice the thousand writes a second that
+/// one takes, which is as much as the API lets through.
+pub const FRAUD_SHARDS: u8 = 2;
+
+pub fn fraud_list_of_player(player: PlayerId) -> String {
+    format!("FRAUD#OF-PLAYER#{player}")
+}
+
+pub fn fraud_list_of_action(action: Action, shard: u8) -> String {
+    format!("FRAUD#OF-ACTION#{}#{shard}", action.as_str())
+}
+
+/// Where a decision stands in a list: in the order of time.
+pub fn fraud_place(at: Timestamp, attempt: AttemptId) -> String {
+    format!("{:015}#{attempt}", at.as_millisecond())
+}
+
+pub fn in_fraud_list(list: String, place: &str) -> Address {
+    Address::new(list, place)
 }
 
 #[cfg(test)]

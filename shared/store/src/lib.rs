@@ -8,6 +8,7 @@ mod attempts;
 mod commit;
 mod error;
 mod execute;
+mod fraud;
 mod invite;
 mod item;
 mod keys;
@@ -31,6 +32,7 @@ use aws_sdk_dynamodb::{
 pub use attempts::Guesser;
 pub use error::{Error, Result};
 pub use execute::{Decision, Receipt};
+pub use fraud::{FraudFilter, FraudRules, Seen, Tried};
 pub use item::decode_entry;
 pub use login::Login;
 pub use needs::{Found, Needs};

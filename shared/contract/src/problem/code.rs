@@ -175,6 +175,23 @@ codes! {
     ProductNotForGold = "product_not_for_gold", 422;
         ko "골드로 살 수 없는 상품", "골드로 구매할 수 없는 상품입니다.";
         en "Not for gold", "This product cannot be bought with gold.";
+    /// Refused for a while by the fraud rules; the same request may come again.
+    PurchaseSlowed = "purchase_slowed", 429, retry 600;
+        ko "잠시 후 다시 구매", "짧은 시간에 결제 시도가 너무 많습니다. 잠시 후 다시 시도해 주세요.";
+        en "Please slow down", "Too many payment attempts in a short time. Please try again later.";
+    /// Refused by the fraud rules.
+    PurchaseBlocked = "purchase_blocked", 403;
+        ko "구매할 수 없음", "이 결제를 진행할 수 없습니다. 문제가 계속되면 고객센터로 문의해 주세요.";
+        en "Purchase blocked", "This payment cannot be made. Please contact support if you think it should be.";
+
+    // Operators
+    /// Carries `version`, the one in force.
+    FraudRulesMoved = "fraud_rules_moved", 409;
+        ko "이미 변경된 규칙", "그사이 다른 규칙이 적용되었습니다. 최신 규칙을 확인한 뒤 다시 시도해 주세요.";
+        en "Rules have changed", "Other rules were put meanwhile. Please look at them and try again.";
+    FraudRulesNotFound = "fraud_rules_not_found", 404;
+        ko "규칙 버전 없음", "해당 버전의 규칙을 찾을 수 없습니다.";
+        en "No such version", "There are no fraud rules of that version.";
 
     PaymentTokenRequired = "payment_token_required", 422;
         ko "결제 토큰 필요", "이 상품을 구매하려면 결제 토큰이 필요합니다.";

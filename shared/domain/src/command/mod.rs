@@ -2,6 +2,7 @@
 //! [`crate::Plan`] or a named [`crate::Rejection`].
 
 pub mod advance_purchase;
+pub mod activate_fraud_rules;
 pub mod buy_item;
 pub mod buy_limited;
 pub mod buy_pack;
@@ -12,6 +13,7 @@ pub mod erase;
 pub mod issue_invite;
 pub mod log_in;
 pub mod offer_limited;
+pub mod record_fraud_decision;
 pub mod refresh_session;
 pub mod rename;
 pub mod repair_streak;

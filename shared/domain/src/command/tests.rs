@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil::date};
 
 mod accounts;
+mod fraud;
 mod paces;
 mod purchases;
 

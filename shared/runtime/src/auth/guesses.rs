@@ -93,7 +93,7 @@ impl<'a> Guess<'a> {
 }
 
 /// What one household or machine has: an IPv4 address, or a network of IPv6.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.into(),
         IpAddr::V6(v6) => {

@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
 };
-use contract::Language;
+use contract::{Language, Secret};
 use jiff::Timestamp;
 use lambda_http::request::RequestContext;
 use uuid::Uuid;
@@ -26,6 +26,9 @@ pub struct Meta {
     /// Where the request came from, as API Gateway saw it. Never from a header
     /// that the client could have written.
     pub source_ip: Option<IpAddr>,
+    /// The client's `X-Device-Fingerprint`, which it may well have made up: 1 to 128
+    /// visible ASCII characters, or as if it had none. Tells of a person.
+    pub device_fingerprint: Option<Secret>,
     /// The one "now" of this request.
     pub now: Timestamp,
 }
@@ -46,7 +49,11 @@ impl Meta {
             }
             _ => None,
         };
-        Self { request_id, trace_id, language, source_ip, now }
+        let device_fingerprint = text(headers, "x-device-fingerprint")
+            .filter(|text| (1..=128).contains(&text.len()))
+            .filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
+            .map(Secret::from);
+        Self { request_id, trace_id, language, source_ip, device_fingerprint, now }
     }
 }
 
@@ -79,4 +86,32 @@ fn trace_id(headers: &HeaderMap) -> Option<String> {
 fn new_id(now: Timestamp, entropy: &Entropy) -> Uuid {
     let millis = u64::try_from(now.as_millisecond()).unwrap_or_default();
     uuid::Builder::from_unix_timestamp_millis(millis, &entropy.bytes()).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn device(header: &[u8]) -> Option<Secret> {
+        let request = Request::builder().header("x-device-fingerprint", header).body(());
+        let (parts, ()) = request.expect("a request").into_parts();
+        let clock = Clock::new(|| Timestamp::UNIX_EPOCH);
+        Meta::sample(&parts, &clock, &Entropy::new(|bytes| bytes.fill(7))).device_fingerprint
+    }
+
+    #[test]
+    fn a_device_says_which_it_is_or_nothing_that_counts() {
+        let longest = "f".repeat(128);
+        for said in ["a", "fp:v2=QUJD/+~", &longest] {
+            assert_eq!(device(said.as_bytes()).expect("it says so").expose(), said);
+        }
+        let too_long = "f".repeat(129);
+        for nothing in ["", "two words", &too_long, "지민"] {
+            assert!(device(nothing.as_bytes()).is_none(), "{nothing}");
+        }
+        let shown = format!("{:?}", device(b"who-is-it"));
+        assert!(!shown.contains("who-is-it"), "{shown}");
+    }
 }

@@ -76,6 +76,11 @@ impl From<Rejection> for Problem {
             Rejection::InvalidClientSeed => {
                 Self::new(Code::ValidationFailed).field("/client_seed", Rule::InvalidFormat)
             }
+            Rejection::FraudRulesMoved => Self::new(Code::FraudRulesMoved),
+            // Whoever is told so looks the decision up: it is no caller's to see.
+            rejection @ Rejection::FraudAlreadyDecided => {
+                Self::new(Code::ConflictRetry).caused_by(rejection)
+            }
         }
     }
 }

@@ -11,11 +11,13 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_types::body::SdkBody;
 use domain::{
-    Ctx, Invite, OnceKey, PasswordHash, Player, Profile, Role,
+    AttemptId, Ctx, Invite, OnceKey, PasswordHash, Player, Profile, Role,
     command::{
-        change_password, erase, issue_invite, log_in, rename, reset,
+        activate_fraud_rules, change_password, erase, issue_invite, log_in, record_fraud_decision,
+        rename, reset,
         sign_up::{self, Policy, SignUp},
     },
+    fraud::{Assessment, Document, Features, assess},
 };
 
 use super::*;
@@ -230,6 +232,49 @@ fn the_forgotten_leave_state_and_journal_and_nothing_else() {
             ("Free", "delete", "ROSTER#{shard}/{id}", None),
         ],
     );
+}
+
+#[test]
+fn fraud_rules_follow_the_version_they_replace_and_every_version_stays() {
+    let put = |version| {
+        let document = Rules::built_in().document().clone();
+        let rules = Rules::new(version, document).expect("sound");
+        activate_fraud_rules::decide(&player(), &rules, "cards", &ctx()).expect("accepted")
+    };
+    let moved = "Rule(FraudRulesMoved)";
+    let kept = |place| (moved, "put", place, NEW);
+    let in_force = "FRAUD#RULES/IN-FORCE";
+    adds(&put(1), &[kept("FRAUD#RULES/VERSION#0000000001"), (moved, "put", in_force, NEW)]);
+    let replaces = (moved, "put", in_force, Some("#version = :replaced"));
+    adds(&put(2), &[kept("FRAUD#RULES/VERSION#0000000002"), replaces]);
+    let (_, items) = store().transaction(&put(2)).expect("it can be written");
+    let last = items.last().and_then(TransactWriteItem::put).expect("the rules in force");
+    let values = last.expression_attribute_values().expect("values");
+    assert_eq!(values.get(":replaced"), Some(&AttributeValue::N("1".to_owned())));
+    let stored: StoredRules = item::decode(last.item().clone()).expect("reads back");
+    let document = serde_json::from_str::<Document>(&stored.document).expect("a document");
+    assert_eq!((stored.version, &document), (2, Rules::built_in().document()));
+}
+
+#[test]
+fn a_fraud_decision_is_stored_once_and_without_an_end() {
+    let features = Features { cards_24h: 5, ..Features::default() };
+    let assessment = Assessment {
+        attempt: AttemptId::from_bytes([5; 16]),
+        player: player().id,
+        at: ctx().now,
+        currency: "KRW".to_owned(),
+        features,
+        decision: assess(Rules::built_in(), &features),
+        trace_id: "t".to_owned(),
+    };
+    let plan = record_fraud_decision::decide(&player(), &assessment, &ctx()).expect("accepted");
+    let place = format!("FRAUD#DECISION#{}/DECISION", assessment.attempt);
+    adds(&plan, &[("Rule(FraudAlreadyDecided)", "put", &place, NEW)]);
+    let (_, items) = store().transaction(&plan).expect("it can be written");
+    let stored = items.last().and_then(TransactWriteItem::put).expect("the decision").item();
+    assert!(!stored.contains_key("expires_at"));
+    assert_eq!(item::decode::<Assessment>(stored.clone()).expect("reads back"), assessment);
 }
 
 #[test]

@@ -97,9 +97,18 @@ pub fn pace(kind_or_operation: &str) -> Option<usize> {
     match kind_or_operation {
         "streak_claimed" | "claim" => Some(0),
         "round_settled" | "spin" => Some(1),
-        "item_purchased" | "buy" => Some(2),
-        "fairness_rotated" | "rotate" | "session_refreshed" | "refresh" | "player_renamed"
-        | "rename" | "password_changed" | "password" | "invite_code_issued" | "invite" => Some(3),
+        "item_purchased" | "buy" | "fraud_decided" => Some(2),
+        "fairness_rotated"
+        | "rotate"
+        | "session_refreshed"
+        | "refresh"
+        | "player_renamed"
+        | "rename"
+        | "password_changed"
+        | "password"
+        | "invite_code_issued"
+        | "invite"
+        | "fraud_rules_activated" => Some(3),
         _ => None,
     }
 }
@@ -113,7 +122,8 @@ fn is_action(entry: &Entry) -> bool {
         | "streak_protection_consumed"
         | "streak_broken"
         | "player_erased"
-        | "player_reset" => false,
+        | "player_reset"
+        | "fraud_decided" => false,
         _ => true,
     }
 }
@@ -380,6 +390,7 @@ impl Snap {
                 next.epoch += 1;
                 next.client_seed = text(&fact["client_seed"]);
             }
+            "fraud_decided" | "fraud_rules_activated" => {}
             other => must(false, &format!("nobody knows what {other} is")),
         }
         must(moved == expected, &format!("moves {moved} gold, not {expected}"));

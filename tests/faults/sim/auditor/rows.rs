@@ -150,6 +150,8 @@ fn event_type(kind: &str) -> &str {
         "round_settled" => "game.round.settled",
         "item_purchased" => "shop.purchase.succeeded",
         "fairness_rotated" => "game.fairness.rotated",
+        "fraud_decided" => "fraud.decision",
+        "fraud_rules_activated" => "admin.action",
         other => other,
     }
 }
