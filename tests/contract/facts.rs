@@ -1,8 +1,8 @@
 //! One entry of every kind, as the event stream and the sockets carry it.
 
 use domain::{
-    Account, After, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId, ReceiptId,
-    RoundId, SessionId, envelope, frames, stats::Stats, stats_frame,
+    Account, After, Closed, EmailChange, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId,
+    ReceiptId, RoundId, SessionId, envelope, frames, stats::Stats, stats_frame,
 };
 use jiff::civil::date;
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::snapshot::assert_snapshot;
 fn after(fact: &Fact) -> Option<Fact> {
     Some(match fact {
         Fact::PlayerSignedUp { .. } => {
-            Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]) }
+            Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]), new_device: true }
         }
         Fact::PlayerLoggedIn { .. } => {
             Fact::SessionRefreshed { session: SessionId::from_bytes([2; 16]), generation: 2 }
@@ -70,7 +70,8 @@ fn after(fact: &Fact) -> Option<Fact> {
         Fact::ItemPurchased { .. } => {
             Fact::FairnessRotated { epoch: 3, client_seed: "my-lucky-seed".to_owned() }
         }
-        Fact::FairnessRotated { .. } => return None,
+        Fact::FairnessRotated { .. } => Fact::EmailChanged { change: EmailChange::Requested },
+        Fact::EmailChanged { .. } => return None,
     })
 }
 
@@ -127,7 +128,8 @@ fn events_and_frames_look_as_their_readers_know_them() {
 
 #[test]
 fn the_statistics_frame_looks_as_its_readers_know_it() {
-    let round = entry(Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]) });
+    let round =
+        entry(Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]), new_device: true });
     let frame = stats_frame(round.player, &Stats::default(), round.at);
     assert_snapshot("tests/contract/snapshots/stats_update.json", &json!(frame));
 }

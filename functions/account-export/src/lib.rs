@@ -6,8 +6,8 @@ use axum::{extract::State, response::Response};
 use contract::{
     account::{Stats, User},
     export::{
-        Export, ExportQuery, ExportedEntry, ExportedJournal, ExportedSession, ExportedSocket,
-        ExportedState,
+        Export, ExportQuery, ExportedEmail, ExportedEntry, ExportedJournal, ExportedSession,
+        ExportedSocket, ExportedState,
     },
     openapi::ReadProblems,
 };
@@ -70,14 +70,19 @@ async fn export(
         Some(cursor) => cursors.open::<u64>(&list, cursor)?,
         None => 0,
     };
-    let (opened, sockets) =
-        tokio::try_join!(store.open(caller.subject()), store.connections(caller.player()))?;
+    let (opened, sockets, emails) = tokio::try_join!(
+        store.open(caller.subject()),
+        store.connections(caller.player()),
+        store.emails_of(caller.player()),
+    )?;
     let player = opened.player;
     let entries = exports.entries(&player, after).await?;
     let next = entries.last().map(|entry| entry.seq).filter(|seq| *seq < player.version);
     Ok(ok(&Export {
         exported_at: meta.now,
         profile: User::of(&player),
+        email: emails.confirmed.as_ref().map(ExportedEmail::of),
+        pending_email: emails.pending.as_ref().map(ExportedEmail::of),
         state: ExportedState::of(&player),
         sessions: ExportedSession::all_of(&player),
         sockets: sockets.into_iter().map(socket).collect(),

@@ -37,6 +37,8 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("account-export", account_export::function),
     ("invite-issue", invite_issue::function),
     ("dev-reset", dev_reset::function),
+    ("account-email", account_email::function),
+    ("mail-send", mail_send::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -66,6 +68,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         account_export::router().into_openapi(),
         invite_issue::router().into_openapi(),
         dev_reset::router().into_openapi(),
+        account_email::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

@@ -163,6 +163,7 @@ fn banner(
     writeln!(out, "  socket       {}", stack.socket_url)?;
     writeln!(out, "  API document {}/openapi.json", stack.base_url)?;
     writeln!(out, "  triggers     {}/_local/status", stack.base_url)?;
+    writeln!(out, "  mailbox      {}/_local/mailbox", stack.base_url)?;
     writeln!(out, "  data         {}", data.display())?;
     match analytics.url() {
         Some(url) => writeln!(out, "  ClickHouse   {url}, database casino_club")?,

@@ -17,8 +17,8 @@ use crate::{
         TopScore, User,
     },
     export::{
-        ExportedEntry, ExportedFairness, ExportedKey, ExportedSession, ExportedState,
-        ExportedStreak, KeySource,
+        ExportedEmail, ExportedEntry, ExportedFairness, ExportedKey, ExportedSession,
+        ExportedState, ExportedStreak, KeySource,
     },
     home::{DashboardCore, StreakAction, StreakHistoryItem, StreakReward, StreakStatus, VipStatus},
     shop::{CatalogItem, ProductKind},
@@ -167,6 +167,17 @@ impl ExportedSession {
             expires_at: session.expires_at,
         };
         player.sessions.iter().map(exported).collect()
+    }
+}
+
+impl ExportedEmail {
+    #[must_use]
+    pub fn of(email: &domain::Email) -> Self {
+        Self {
+            address: email.address.expose().into(),
+            requested_by: email.requested_by,
+            confirm_until: email.confirm_until,
+        }
     }
 }
 

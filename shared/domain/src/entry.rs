@@ -35,6 +35,9 @@ pub enum Fact {
     },
     PlayerLoggedIn {
         session: SessionId,
+        /// From a device that is none of those the player was seen with.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        new_device: bool,
     },
     /// The next refresh token of a session was given out for the last one.
     SessionRefreshed {
@@ -117,6 +120,10 @@ pub enum Fact {
         epoch: u32,
         client_seed: String,
     },
+    /// The address itself is personal and in an item of its own.
+    EmailChanged {
+        change: EmailChange,
+    },
 }
 
 /// Why a session ended.
@@ -127,6 +134,18 @@ pub enum Closed {
     Logout,
     /// A refresh token came a second time: somebody has a copy.
     TokenReused,
+}
+
+/// What became of the player's mail address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmailChange {
+    /// An address was given, and waits to be confirmed.
+    Requested,
+    /// The address that waited is the player's.
+    Confirmed,
+    /// The player has none any more, nor one that waits.
+    Removed,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -155,6 +174,7 @@ impl Fact {
             Self::RoundSettled { .. } => "round_settled",
             Self::ItemPurchased { .. } => "item_purchased",
             Self::FairnessRotated { .. } => "fairness_rotated",
+            Self::EmailChanged { .. } => "email_changed",
         }
     }
 
@@ -180,7 +200,8 @@ impl Fact {
             | Self::StreakClaimed { .. }
             | Self::RoundSettled { .. }
             | Self::ItemPurchased { .. }
-            | Self::FairnessRotated { .. } => true,
+            | Self::FairnessRotated { .. }
+            | Self::EmailChanged { .. } => true,
         }
     }
 }

@@ -27,7 +27,9 @@ pub struct Envelope {
 pub fn envelope(entry: &Entry) -> Envelope {
     let (event_type, mut payload) = match &entry.fact {
         Fact::PlayerSignedUp { .. } => ("user.signup", json!({})),
-        Fact::PlayerLoggedIn { session } => ("user.login", json!({ "session_id": session })),
+        Fact::PlayerLoggedIn { session, new_device } => {
+            ("user.login", json!({ "session_id": session, "new_device": new_device }))
+        }
         Fact::SessionRefreshed { session, .. } => {
             ("user.session.refreshed", json!({ "session_id": session }))
         }
@@ -75,6 +77,7 @@ pub fn envelope(entry: &Entry) -> Envelope {
                     "price_gold": price }),
         ),
         Fact::FairnessRotated { epoch, .. } => ("game.fairness.rotated", json!({ "epoch": epoch })),
+        Fact::EmailChanged { change } => ("user.email_changed", json!({ "change": change })),
     };
     payload["legs"] = json!(entry.legs);
     payload["balance_after"] = json!(entry.after.gold);

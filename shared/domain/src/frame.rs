@@ -156,6 +156,9 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
         Fact::FairnessRotated { epoch, .. } => {
             vec![action("fairness_rotated", serde_json::json!({ "epoch": epoch }))]
         }
+        Fact::EmailChanged { change } => {
+            vec![action("email_changed", serde_json::json!({ "change": change }))]
+        }
     };
     data.into_iter()
         .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })

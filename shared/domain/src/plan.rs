@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    After, Answer, Ctx, Entry, Fact, Invite, Legs, Once, Player, PlayerId, Profile, Rejection,
+    After, Answer, Ctx, Devices, Email, Entry, Fact, Invite, Legs, Once, Player, PlayerId, Profile,
+    Rejection,
 };
 
 /// The one entry a command adds, the state after it, and the other items that
@@ -40,6 +41,18 @@ pub enum Change {
     /// Uses an invite code once; refused with [`Rejection::InvalidInviteCode`] when
     /// it is used up or has expired at `now`.
     UseInvite { code: String, now: Timestamp },
+    /// Keeps an address until it is confirmed or expires, in place of another that
+    /// waits.
+    StorePendingEmail { email: Email },
+    /// Ends the waiting of the address that this entry asked for; refused with
+    /// [`Rejection::EmailNotPending`] when another one waits, or none.
+    TakePendingEmail { requested_by: u64 },
+    /// Stores the player's address, in place of another.
+    StoreEmail { email: Email },
+    /// Forgets the player's address, if there is one.
+    DropEmail,
+    /// Forgets the address that waits, if one does.
+    DropPendingEmail,
 }
 
 /// What a login is checked against.
@@ -49,6 +62,8 @@ pub struct Credential {
     /// Number of the entry that set the password, as [`Player::password_seq`] has it:
     /// a hash that was read before the password changed opens nothing after.
     pub set_by: u64,
+    /// What the player was seen with.
+    pub devices: Devices,
 }
 
 /// A password hash; `Debug` does not show it.

@@ -47,6 +47,9 @@ pub enum Rejection {
     QuantityOutOfRange { maximum: u32 },
     #[error("the client seed must be 1 to 64 visible ASCII characters")]
     InvalidClientSeed,
+    /// The token is genuine, but the address it was sent to no longer waits.
+    #[error("the address does not wait to be confirmed")]
+    EmailNotPending,
 }
 
 impl From<Overflow> for Rejection {

@@ -5,11 +5,12 @@ mod support;
 use std::collections::BTreeSet;
 
 use domain::{
-    Change, Ctx, Entry, Envelope, Fact, Gold, Invite, MOST_SESSIONS, PasswordHash, Plan, Player,
-    Rejection, SessionId,
+    Change, Credential, Ctx, Devices, Email, EmailAddress, Entry, Envelope, Fact, Gold, Invite,
+    MOST_SESSIONS, PasswordHash, Plan, Player, Rejection, SessionId,
     catalog::CATALOG,
     command::{
-        buy_item, change_password, claim_streak, close_sessions, erase, issue_invite, log_in,
+        buy_item, change_email, change_password, claim_streak, close_sessions, erase, issue_invite,
+        log_in::{self, LogIn},
         refresh_session, rename, repair_streak, reset, rotate_fairness, spin_slot,
     },
     envelope,
@@ -46,6 +47,9 @@ enum Command {
         uses: u32,
     },
     Reset,
+    GiveEmail,
+    ConfirmEmail,
+    RemoveEmail,
     Erase,
     Claim,
     Repair,
@@ -93,6 +97,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|nickname| Command::Rename { nickname }),
         1 => (1..9_u32).prop_map(|uses| Command::Invite { uses }),
         1 => Just(Command::Reset),
+        1 => Just(Command::GiveEmail),
+        1 => Just(Command::ConfirmEmail),
+        1 => Just(Command::RemoveEmail),
         1 => Just(Command::Erase),
         4 => Just(Command::Claim),
         3 => Just(Command::Repair),
@@ -120,7 +127,11 @@ fn decide(player: &Player, command: &Command, ctx: &Ctx) -> Result<Option<Plan>,
         _ if player.profile.erased && !matches!(command, Command::Repair) => Ok(None),
         Command::LogIn { rehashed } => {
             let hash = rehashed.then(|| PasswordHash("rehashed".to_owned()));
-            log_in::decide(player, player.password_seq, hash.as_ref(), ctx).map(Some)
+            let set_by = player.password_seq;
+            let credential =
+                Credential { password_hash: self::hash(), set_by, devices: Devices::default() };
+            let command = LogIn { credential, rehashed: hash, device: Vec::new() };
+            log_in::decide(player, &command, ctx).map(Some)
         }
         Command::Refresh { session, age } => {
             let Some(session) = player.sessions.iter().nth(*session) else { return Ok(None) };
@@ -135,7 +146,8 @@ fn decide(player: &Player, command: &Command, ctx: &Ctx) -> Result<Option<Plan>,
         Command::ChangePassword { session, moved } => {
             let Some(session) = nth(player, *session) else { return Ok(None) };
             let known = player.password_seq + u64::from(*moved);
-            change_password::decide(player, session, known, hash(), ctx).map(Some)
+            let devices = Devices::default();
+            change_password::decide(player, session, known, hash(), devices, ctx).map(Some)
         }
         Command::Rename { nickname } => rename::decide(player, nickname, ctx),
         Command::Invite { uses } => {
@@ -143,6 +155,15 @@ fn decide(player: &Player, command: &Command, ctx: &Ctx) -> Result<Option<Plan>,
                 Invite { code: "c".to_owned(), uses_left: *uses, expires_at: Timestamp::MAX };
             issue_invite::decide(player, &invite, "why", ctx).map(Some)
         }
+        Command::GiveEmail => {
+            change_email::request(player, address(), player.password_seq, ctx).map(Some)
+        }
+        Command::ConfirmEmail => {
+            let confirm_until = change_email::confirm_until(ctx.now);
+            let email = Email { address: address(), requested_by: player.version, confirm_until };
+            change_email::confirm(player, &email, ctx).map(Some)
+        }
+        Command::RemoveEmail => change_email::remove(player, ctx).map(Some),
         Command::Reset => reset::decide(player, hash(), ctx).map(Some),
         Command::Erase => erase::decide(player, ctx).map(Some),
         Command::Claim => claim_streak::decide(player, ctx).map(Some),
@@ -166,6 +187,10 @@ fn decide(player: &Player, command: &Command, ctx: &Ctx) -> Result<Option<Plan>,
 
 fn nth(player: &Player, session: usize) -> Option<SessionId> {
     player.sessions.iter().nth(session).map(|session| session.id)
+}
+
+fn address() -> EmailAddress {
+    EmailAddress::new("jimin@example.com".to_owned())
 }
 
 fn hash() -> PasswordHash {
@@ -222,7 +247,14 @@ impl Held {
                 Change::DropCredential => self.password_set_by.take().is_some(),
                 Change::Enroll => !std::mem::replace(&mut self.enrolled, true),
                 Change::Retire => std::mem::replace(&mut self.enrolled, false),
-                Change::IssueInvite { .. } | Change::UseInvite { .. } => true,
+                // Addresses come and go as the player says; the state knows none.
+                Change::StorePendingEmail { .. }
+                | Change::TakePendingEmail { .. }
+                | Change::StoreEmail { .. }
+                | Change::DropEmail
+                | Change::DropPendingEmail
+                | Change::IssueInvite { .. }
+                | Change::UseInvite { .. } => true,
             };
             assert!(kept, "{change:?} takes what is taken, or gives back what is not");
         }

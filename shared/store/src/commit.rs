@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::{
     Store,
+    email::StoredEmail,
     error::{Error, Result},
     item::{self, Item, Owner, Pointer},
     keys::{self, Address},
@@ -136,6 +137,7 @@ impl Store {
                 let body = StoredCredential {
                     password_hash: credential.password_hash.0.clone(),
                     set_by: credential.set_by,
+                    devices: credential.devices.clone(),
                 };
                 (
                     Purpose::Free,
@@ -164,6 +166,23 @@ impl Store {
             Change::UseInvite { code, now } => {
                 (Purpose::Rule(Rejection::InvalidInviteCode), self.use_invite(code, *now)?)
             }
+            Change::StorePendingEmail { email } => {
+                let body = StoredEmail::pending(email);
+                (
+                    Purpose::Free,
+                    self.put(item::encode(keys::pending_email(player), "pending_email", body)?)?,
+                )
+            }
+            Change::TakePendingEmail { requested_by } => (
+                Purpose::Rule(Rejection::EmailNotPending),
+                self.take_pending_email(player, *requested_by)?,
+            ),
+            Change::StoreEmail { email } => {
+                let body = StoredEmail::confirmed(email);
+                (Purpose::Free, self.put(item::encode(keys::email(player), "email", body)?)?)
+            }
+            Change::DropEmail => (Purpose::Free, self.delete(&keys::email(player))?),
+            Change::DropPendingEmail => (Purpose::Free, self.delete(&keys::pending_email(player))?),
         })
     }
 
@@ -195,6 +214,20 @@ impl Store {
             .set_key(Some(address.key()))
             .condition_expression("player = :player")
             .expression_attribute_values(":player", AttributeValue::S(player.to_string()))
+            .build()
+            .map_err(|error| Error::Refused(Box::new(error)))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    fn take_pending_email(&self, player: PlayerId, requested_by: u64) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&*self.table)
+            .set_key(Some(keys::pending_email(player).key()))
+            .condition_expression("requested_by = :requested_by")
+            .expression_attribute_values(
+                ":requested_by",
+                AttributeValue::N(requested_by.to_string()),
+            )
             .build()
             .map_err(|error| Error::Refused(Box::new(error)))?;
         Ok(TransactWriteItem::builder().delete(delete).build())

@@ -15,6 +15,8 @@
 //! | whose socket is this | `SOCKET#connection/SOCKET` | `GetItem` |
 //! | a socket ticket, used once | `TICKET#ticket/TICKET` | `PutItem`, `UpdateItem` |
 //! | all players, for scheduled work | `ROSTER#shard/…` | `Query` |
+//! | a player's mail address, and one that waits to be confirmed | `PLAYER#id/AUTH#EMAIL`, `PLAYER#id/AUTH#EMAIL#PENDING` | one `Query` |
+//! | how far the mail about an entry is | `MAIL#player#seq/MAIL` | `PutItem` |
 //!
 //! The descending query depends on the order of a player's sort keys:
 //! everything that is not read with the state sorts **before** `ENTRY#`
@@ -39,6 +41,8 @@ pub const CONNECTION_PREFIX: &str = "CONNECTION#";
 pub const STATE: &str = "STATE";
 pub const STATS_VIEW: &str = "VIEW#stats";
 pub const CREDENTIAL: &str = "AUTH#CREDENTIAL";
+pub const EMAIL: &str = "AUTH#EMAIL";
+pub const PENDING_EMAIL: &str = "AUTH#EMAIL#PENDING";
 
 /// Both halves of a primary key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +95,18 @@ pub fn stats_view(id: PlayerId) -> Address {
 
 pub fn credential(id: PlayerId) -> Address {
     Address::new(player(id), CREDENTIAL)
+}
+
+pub fn email(id: PlayerId) -> Address {
+    Address::new(player(id), EMAIL)
+}
+
+pub fn pending_email(id: PlayerId) -> Address {
+    Address::new(player(id), PENDING_EMAIL)
+}
+
+pub fn mail(player: PlayerId, seq: u64) -> Address {
+    Address::new(format!("MAIL#{player}#{seq}"), "MAIL")
 }
 
 pub fn once(player: PlayerId, key: &OnceKey) -> Address {
@@ -152,7 +168,8 @@ mod tests {
     #[test]
     fn a_players_sort_keys_are_in_the_order_the_screen_query_depends_on() {
         let id = PlayerId::from_bytes([1; 16]);
-        let below = [credential(id).sk, connection(id, "zzz=").sk];
+        let below =
+            [credential(id).sk, email(id).sk, pending_email(id).sk, connection(id, "zzz=").sk];
         assert!(below.iter().all(|sk| sk.as_str() < ENTRY_PREFIX));
         let read = [
             ENTRY_PREFIX.to_owned(),
@@ -164,6 +181,8 @@ mod tests {
             STATS_VIEW.to_owned(),
             AFTER_ALL.to_owned(),
         ];
+        // Both addresses are one range, with nothing else in it.
+        assert!(EMAIL < PENDING_EMAIL && !(EMAIL..=PENDING_EMAIL).contains(&CREDENTIAL));
         assert!(read.is_sorted_by(|a, b| a < b), "{read:?}");
     }
 

@@ -6,12 +6,14 @@
 
 mod attempts;
 mod commit;
+mod email;
 mod error;
 mod execute;
 mod invite;
 mod item;
 mod keys;
 mod login;
+mod mail;
 mod roster;
 mod socket;
 mod subject;
@@ -26,10 +28,12 @@ use aws_sdk_dynamodb::{
 };
 
 pub use attempts::Guesser;
+pub use email::Emails;
 pub use error::{Error, Result};
 pub use execute::{Decision, Receipt};
 pub use item::decode_entry;
 pub use login::Login;
+pub use mail::{Claimed, MailClaim, MailProgress};
 pub use roster::SHARDS as ROSTER_SHARDS;
 pub use socket::{Connection, Ticket};
 pub use subject::Subject;

@@ -140,7 +140,7 @@ impl Store {
     }
 
     /// One page of a player's items with sort keys from `from` to `to`.
-    async fn page(
+    pub(crate) async fn page(
         &self,
         id: PlayerId,
         from: &str,

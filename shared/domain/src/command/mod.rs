@@ -2,6 +2,7 @@
 //! [`crate::Plan`] or a named [`crate::Rejection`].
 
 pub mod buy_item;
+pub mod change_email;
 pub mod change_password;
 pub mod claim_streak;
 pub mod close_sessions;

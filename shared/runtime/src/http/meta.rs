@@ -12,7 +12,7 @@ use lambda_http::request::RequestContext;
 use uuid::Uuid;
 
 use super::scope::Scope;
-use crate::{Clock, Entropy, Problem};
+use crate::{Clock, Entropy, Problem, auth::ClientDevice};
 
 /// What surrounds a request. Sampled once, before anything else runs.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Meta {
     /// Where the request came from, as API Gateway saw it. Never from a header
     /// that the client could have written.
     pub source_ip: Option<IpAddr>,
+    /// What the client says it is.
+    pub device: ClientDevice,
     /// The one "now" of this request.
     pub now: Timestamp,
 }
@@ -46,7 +48,8 @@ impl Meta {
             }
             _ => None,
         };
-        Self { request_id, trace_id, language, source_ip, now }
+        let device = ClientDevice::of(headers);
+        Self { request_id, trace_id, language, source_ip, device, now }
     }
 }
 

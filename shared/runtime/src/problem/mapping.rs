@@ -54,6 +54,9 @@ impl From<Rejection> for Problem {
             Rejection::InvalidClientSeed => {
                 Self::new(Code::ValidationFailed).field("/client_seed", Rule::InvalidFormat)
             }
+            Rejection::EmailNotPending => {
+                Self::new(Code::EmailTokenInvalid).field("/token", Rule::InvalidFormat)
+            }
         }
     }
 }

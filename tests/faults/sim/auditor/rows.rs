@@ -150,6 +150,7 @@ fn event_type(kind: &str) -> &str {
         "round_settled" => "game.round.settled",
         "item_purchased" => "shop.purchase.succeeded",
         "fairness_rotated" => "game.fairness.rotated",
+        "email_changed" => "user.email_changed",
         other => other,
     }
 }
