@@ -153,15 +153,13 @@ async fn mails(stack: &Stack, maker: &Maker) {
     let id = player.id.parse().expect("an id");
     let now = NOON.parse().expect("an instant");
     let ctx = Ctx { now, seed: [7; 32], trace_id: "test".to_owned() };
-    let given = stack.store("test").execute(
-        Subject::system(id),
-        once_by_nature(format!("refused:{id}")),
-        |state| {
-            let address = EmailAddress::new("nobody".to_owned());
-            let plan = change_email::request(state, address, state.password_seq, &ctx)?;
-            Ok(Decision { plan, answer: None })
-        },
-    );
+    let store = stack.store("test");
+    let once = once_by_nature(format!("refused:{id}"));
+    let given = store.execute(Subject::system(id), once, |state| {
+        let address = EmailAddress::new("nobody".to_owned());
+        let plan = change_email::request(state, address, state.password_seq, &ctx)?;
+        Ok(Decision { plan, answer: None })
+    });
     given.await.expect("an entry");
     stack.settled(DEADLINE).await.expect("settles");
 }

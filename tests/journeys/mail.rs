@@ -10,8 +10,11 @@ use devstack::{
     Stack,
     engine::{Call, Fault, Service, Verdict},
 };
+use domain::PlayerId;
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::{Claimed, MailProgress};
 use tests::{
     Api, DEADLINE, Hands, Mailbox, PASSWORD, Player, Target, fresh_name, stack, stack_with,
 };
@@ -274,15 +277,15 @@ async fn a_removed_address_is_forgotten_and_removing_again_changes_nothing() {
 /// SES answers so many calls with a fault, before or after it has accepted the mail.
 #[derive(Debug)]
 struct Failing {
-    left: AtomicUsize,
+    most: usize,
+    so_far: AtomicUsize,
     accepted: bool,
 }
 
 impl Failing {
     fn verdict(&self, call: &Call<'_>) -> Verdict {
-        let next = |left: usize| left.checked_sub(1);
-        let failing = call.service == Service::Ses
-            && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next).is_ok();
+        let failing =
+            call.service == Service::Ses && self.so_far.fetch_add(1, Ordering::SeqCst) < self.most;
         match failing {
             true if self.accepted => Verdict::Disconnect,
             true => Verdict::Throttle,
@@ -304,7 +307,7 @@ impl Fault for Failing {
 #[tokio::test]
 async fn a_mail_that_ses_does_not_take_comes_later_and_once() {
     let (stack, mailbox, player, address) = reachable().await;
-    let fault = Failing { left: 3.into(), accepted: false };
+    let fault = Failing { most: 3, so_far: 0.into(), accepted: false };
     stack.engine().set_fault(Some(Arc::new(fault)));
     player.change_password(PASSWORD, NEW).send().await.ok();
     mailbox.newest(&address, 2).await;
@@ -315,7 +318,7 @@ async fn a_mail_that_ses_does_not_take_comes_later_and_once() {
 #[tokio::test]
 async fn a_mail_whose_fate_nobody_heard_is_rather_sent_twice() {
     let (stack, mailbox, player, address) = reachable().await;
-    let fault = Failing { left: 1.into(), accepted: true };
+    let fault = Failing { most: 1, so_far: 0.into(), accepted: true };
     stack.engine().set_fault(Some(Arc::new(fault)));
     player.change_password(PASSWORD, NEW).send().await.ok();
     mailbox.newest(&address, 3).await;
@@ -371,4 +374,24 @@ async fn the_page_of_the_mailbox_shows_what_was_sent() {
     let page = Api::new(&stack.base_url).get("/_local/mailbox").await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(page.text.contains(&address), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_mail_is_one_senders_until_they_are_given_up() {
+    let stack = stack().await;
+    let (store, player) = (stack.store("test"), PlayerId::from_bytes([7; 16]));
+    let claim = async |second: i64| {
+        let now = Timestamp::from_second(1_795_000_000 + second).expect("an instant");
+        store.claim_mail(player, 1, now).await.expect("an answer")
+    };
+    let Claimed::Yours(first) = claim(0).await else { panic!("nobody else is at it") };
+    assert_eq!(claim(119).await, Claimed::Busy);
+    let Claimed::Yours(second) = claim(120).await else { panic!("the first is given up") };
+    // What the first says after all disturbs nobody.
+    store.finish_mail(first, MailProgress::Unsent).await.expect("an answer");
+    assert_eq!(claim(121).await, Claimed::Busy);
+    store.finish_mail(second, MailProgress::Unsent).await.expect("an answer");
+    let Claimed::Yours(third) = claim(122).await else { panic!("it is to be sent again") };
+    store.finish_mail(third, MailProgress::Done).await.expect("an answer");
+    assert_eq!(claim(9_999).await, Claimed::Done);
 }

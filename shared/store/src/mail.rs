@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::{
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure},
+};
 use domain::PlayerId;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -82,27 +85,28 @@ impl Store {
             .expression_attribute_values(":unsent", AttributeValue::S("unsent".to_owned()))
             .expression_attribute_values(":sending", AttributeValue::S("sending".to_owned()))
             .expression_attribute_values(":stale", millis(stale))
-            .return_values_on_condition_check_failure(
-                aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
-            )
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await;
-        let held = match &answer {
-            Err(error) => error.as_service_error().and_then(|error| match error {
-                aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
-                    failed,
-                ) => failed.item().cloned(),
-                _ => None,
-            }),
-            Ok(_) => None,
+        let held = match answer.as_ref().map_err(|error| error.as_service_error()) {
+            Err(Some(PutItemError::ConditionalCheckFailedException(failed))) => {
+                failed.item().cloned().unwrap_or_default()
+            }
+            _ => item::Item::new(),
         };
         if if_condition_held(answer)?.is_some() {
             return Ok(Claimed::Yours(claim));
         }
-        let progress = held.as_ref().and_then(|mark| mark.get("progress"));
-        let done = progress == Some(&AttributeValue::S("done".to_owned()));
-        Ok(if done { Claimed::Done } else { Claimed::Busy })
+        let is = |progress: &str| held.get("progress") == Some(&AttributeValue::S(progress.into()));
+        Ok(if is("done") {
+            Claimed::Done
+        } else if is("sending") && held.get("claimed_at") == Some(&millis(now)) {
+            // This very claim, of an attempt whose answer was lost.
+            Claimed::Yours(claim)
+        } else {
+            Claimed::Busy
+        })
     }
 
     /// Says how it went. Somebody who has claimed the mail meanwhile is not disturbed.
