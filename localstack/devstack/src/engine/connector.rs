@@ -127,7 +127,7 @@ impl Target {
 /// What the SDK gets instead of an answer; `None` to go on.
 async fn act_on(verdict: Verdict, call: &Call<'_>) -> Option<Result<HttpResponse, ConnectorError>> {
     let dynamo = call.service == Service::DynamoDb;
-    let ses = call.service == Service::Ses;
+    let query = call.service == Service::Ses;
     let answer = match verdict {
         Verdict::Pass => return None,
         Verdict::Delay(time) => {
@@ -139,8 +139,8 @@ async fn act_on(verdict: Verdict, call: &Call<'_>) -> Option<Result<HttpResponse
         Verdict::Throttle if matches!(call.service, Service::DynamoDb | Service::Kinesis) => {
             Answer::error(400, "ProvisionedThroughputExceededException", "injected throttle")
         }
-        Verdict::Throttle if ses => ses::error(400, "Throttling", "injected throttle"),
-        Verdict::InternalError if ses => {
+        Verdict::Throttle if query => ses::error(400, "Throttling", "injected throttle"),
+        Verdict::InternalError if query => {
             ses::error(500, "InternalFailure", "injected internal error")
         }
         Verdict::Throttle => Answer::error(400, "ThrottlingException", "injected throttle"),
