@@ -136,7 +136,7 @@ fn is_exported(document: &Value, player: &Player, item: &Value) -> bool {
         // That a mail was sent, and when: the entry says about what.
         (pk, "MAIL") => {
             let seq = pk.rsplit('#').next().unwrap_or_default();
-            entry(seq)["seq"].to_string() == seq
+            entry(seq)["seq"].as_u64() == seq.parse().ok()
         }
         (_, "STATE") => {
             let sessions = item["sessions"]["L"].as_array().expect("sessions").iter();

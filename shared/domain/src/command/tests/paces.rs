@@ -51,7 +51,7 @@ type Decide = fn(&Player, &Ctx) -> Result<i64, Rejection>;
 #[test]
 fn one_more_than_the_burst_waits_for_the_next_token() {
     let hash = || PasswordHash(String::new());
-    let rows: [(&str, Pace, i64, Decide); 8] = [
+    let rows: [(&str, Pace, i64, Decide); 10] = [
         ("claim", Pace::Claim, 2_000, |player, ctx| claim_streak::decide(player, ctx).map(balance)),
         ("spin", Pace::Play, 20, |player, ctx| {
             spin_slot::decide(player, Gold::new(1), &PAYTABLE, &seed(), ctx).map(balance)
