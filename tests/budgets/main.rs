@@ -9,8 +9,8 @@ use devstack::engine::{Snapshot, Units, Usage};
 use runtime::Clock;
 use serde_json::json;
 use tests::{
-    Api, DEADLINE, Player, Purchase, Till,
-    budgets::{A_PING, A_SOCKET, BEHIND_AN_ENTRY, Measured, Part, ROWS, measure, name_of},
+    Api, DEADLINE, Mailbox, PASSWORD, Player, Purchase, Till,
+    budgets::{A_MAIL, A_PING, A_SOCKET, BEHIND_AN_ENTRY, Measured, Part, ROWS, measure, name_of},
     eventually, stack,
 };
 
@@ -83,6 +83,19 @@ async fn a_socket_and_what_it_hears_cost_exactly_what_they_may() {
     // The greeting is posted again for as long as the socket is not quite open.
     compare("a socket, opened", open, &opened, Some("execute-api:PostToConnection"));
     compare("a socket, closed", close, &meter.since(&started), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_costs_exactly_what_it_may() {
+    let stack = stack().await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    Mailbox::of(&stack).confirm(&player, "budgets@mail.example").await;
+    stack.settled(DEADLINE).await.expect("settles");
+    let before = stack.engine().meter().snapshot();
+    player.change_password(PASSWORD, "another-horse-9").send().await.ok();
+    player.spin(1, "spin").send().await.ok();
+    stack.settled(DEADLINE).await.expect("settles");
+    compare("a mail", A_MAIL, &stack.engine().meter().since(&before), None);
 }
 
 /// Six write units are three items of at most a kilobyte. An entry's size hangs on

@@ -1,8 +1,8 @@
 //! One entry of every kind, as the event stream and the sockets carry it.
 
 use domain::{
-    Account, After, AttemptId, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId,
-    ReceiptId, RoundId, SessionId, envelope, frames, fraud,
+    Account, After, AttemptId, Closed, EmailChange, Entry, Fact, Game, Gold, Legs, Once, OnceKey,
+    PlayerId, ReceiptId, RoundId, SessionId, envelope, frames, fraud,
     purchase::{Granted, Money, Price, Status},
     stats::Stats,
     stats_frame,
@@ -17,7 +17,7 @@ use crate::snapshot::assert_snapshot;
 fn after(fact: &Fact) -> Option<Fact> {
     Some(match fact {
         Fact::PlayerSignedUp { .. } => {
-            Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]) }
+            Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]), new_device: true }
         }
         Fact::PlayerLoggedIn { .. } => {
             Fact::SessionRefreshed { session: SessionId::from_bytes([2; 16]), generation: 2 }
@@ -106,7 +106,8 @@ fn after(fact: &Fact) -> Option<Fact> {
             previous_version: 3,
             reason: "Card testing since Monday".to_owned(),
         },
-        Fact::FraudRulesActivated { .. } => return None,
+        Fact::FraudRulesActivated { .. } => Fact::EmailChanged { change: EmailChange::Requested },
+        Fact::EmailChanged { .. } => return None,
     })
 }
 
@@ -164,7 +165,8 @@ fn events_and_frames_look_as_their_readers_know_them() {
 
 #[test]
 fn the_statistics_frame_looks_as_its_readers_know_it() {
-    let round = entry(Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]) });
+    let round =
+        entry(Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]), new_device: true });
     let frame = stats_frame(round.player, &Stats::default(), round.at);
     assert_snapshot("tests/contract/snapshots/stats_update.json", &json!(frame));
 }

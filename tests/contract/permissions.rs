@@ -21,13 +21,14 @@ use devstack::{
     seed::Seeding,
     spec::Spec,
 };
-use domain::{PlayerId, Role};
+use domain::{Ctx, EmailAddress, PlayerId, Role, command::change_email};
 use reqwest::Method;
-use runtime::{Clock, Entropy};
+use runtime::{Clock, Entropy, command::once_by_nature};
 use serde_json::json;
+use store::{Decision, Subject};
 use tests::{
-    Api, DEADLINE, Hands, Maker, PASSWORD, Player, Purchase, Till, eventually, signup_body,
-    stack_with,
+    Api, DEADLINE, Hands, Mailbox, Maker, PASSWORD, Player, Purchase, Till, eventually,
+    signup_body, stack_with,
 };
 
 use crate::snapshot;
@@ -45,7 +46,9 @@ async fn no_permission_is_granted_in_vain() {
     let stack = stack_with(hands.options()).await;
     let player = Player::sign_up(&Api::new(&stack.base_url)).await;
     http(&player).await;
-    accounts(&stack, &Maker::new(&stack, hands.options().clock).await).await;
+    let maker = Maker::new(&stack, hands.options().clock).await;
+    accounts(&stack, &maker).await;
+    mails(&stack, &maker).await;
     sockets(&stack, &player).await;
     poison(&stack).await;
     hands.set(TWO_NIGHTS_LATER);
@@ -155,6 +158,29 @@ async fn fraud(stack: &Stack, admin: &Player) {
     let recent = json!({ "recent": 1 });
     admin.api.post("/api/admin/fraud/rules/test", &recent).send().await.ok();
     admin.api.get("/api/admin/fraud/audit").await.ok();
+}
+
+/// An address from beginning to end, and one that SES refuses.
+async fn mails(stack: &Stack, maker: &Maker) {
+    let player = maker.player(Role::Standard).await;
+    Mailbox::of(stack).confirm(&player, "grants@mail.example").await;
+    for _ in ["first", "replayed"] {
+        player.give_email("other@mail.example", PASSWORD).key("email").send().await.ok();
+    }
+    player.remove_email().send().await.ok();
+    // Past the API, which lets no such address in.
+    let id = player.id.parse().expect("an id");
+    let now = NOON.parse().expect("an instant");
+    let ctx = Ctx { now, seed: [7; 32], trace_id: "test".to_owned() };
+    let store = stack.store("test");
+    let once = once_by_nature(format!("refused:{id}"));
+    let given = store.execute(Subject::system(id), once, |state| {
+        let address = EmailAddress::new("nobody".to_owned());
+        let plan = change_email::request(state, address, state.password_seq, &ctx)?;
+        Ok(Decision { plan, answer: None })
+    });
+    given.await.expect("an entry");
+    stack.settled(DEADLINE).await.expect("settles");
 }
 
 /// Transactions take effect and nobody hears of it, until somebody looks.

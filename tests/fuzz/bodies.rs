@@ -24,6 +24,8 @@ fn sound(path: &str) -> Option<Value> {
         "/api/auth/password" => {
             json!({ "current_password": PASSWORD, "new_password": PASSWORD })
         }
+        "/api/auth/email" => json!({ "email": "fuzz@mail.example", "password": PASSWORD }),
+        "/api/auth/email/confirm" => json!({ "token": "1.x" }),
         "/api/auth/profile" => json!({ "nickname": "fuzz02" }),
         "/api/admin/invite-codes" => json!({
             "code": "fuzz", "uses": 1, "expires_at": in_a_month(), "reason": "fuzz",

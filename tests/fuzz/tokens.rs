@@ -4,10 +4,11 @@ use base64::{
     Engine as _,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
+use domain::{Email, EmailAddress};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use proptest::{prelude::*, sample};
-use runtime::auth::{JwtKeys, RefreshToken};
+use runtime::auth::{JwtKeys, RefreshToken, email_token};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha384, Sha512};
 
@@ -338,6 +339,34 @@ fn whatever_is_presented_as_a_refresh_token_is_refused_as_nobodys() {
         let reply = product.ask(&request)?;
         let expected = [(401, "unauthenticated"), (422, "validation_failed")];
         prop_assert!(expected.contains(&(reply.status, reply.code())), "{}", reply.text);
+        Ok(())
+    });
+}
+
+/// The only text that proves an address is the one that was mailed to it, byte for byte.
+#[test]
+fn nothing_but_the_token_of_a_mail_proves_its_address() {
+    let keys = keys();
+    let player = PLAYER.parse().expect("an id");
+    let email = Email {
+        address: EmailAddress::new("fuzz@mail.example".to_owned()),
+        requested_by: 7,
+        confirm_until: Timestamp::from_second(NOW).expect("an instant"),
+    };
+    let token = email_token::issue(&keys, player, &email).expose().to_owned();
+    assert!(email_token::proves(&keys, player, &email, &token));
+    let inputs = (changes(1..4), header_text(), any::<u64>());
+    fuzz(3000, &inputs, |(changes, noise, seq)| {
+        let mut bytes = token.clone().into_bytes();
+        changes.iter().for_each(|change| change.apply(&mut bytes));
+        let changed = String::from_utf8_lossy(&bytes).into_owned();
+        let tag = token.split_once('.').map_or("", |(_, tag)| tag);
+        for text in [changed, noise.clone(), format!("{seq}.{tag}"), format!("7.{noise}")] {
+            let proves = email_token::proves(&keys, player, &email, &text);
+            prop_assert_eq!(proves, text == token, "{}", text);
+            // Read before anything is known of it.
+            let _ = email_token::requested_by(&text);
+        }
         Ok(())
     });
 }

@@ -9,7 +9,7 @@ use reqwest::Method;
 use runtime::{Clock, command::once_by_nature};
 use serde_json::{Value, json};
 use store::{Decision, Subject};
-use tests::{Api, DEADLINE, Maker, Player, Target, stack};
+use tests::{Api, DEADLINE, Mailbox, Maker, PASSWORD, Player, Target, stack};
 
 use crate::account::{key_of, whole_table};
 
@@ -54,6 +54,9 @@ async fn well_known(stack: &Stack) -> Player {
     player.api.post("/api/games/fairness/rotate", &seed).key("rotate").send().await.ok();
     let loud = json!({ "nickname": player.nickname.to_uppercase() }).to_string();
     player.api.call(Method::PUT, "/api/auth/profile").body(loud).send().await.ok();
+    let (mailbox, address) = (Mailbox::of(stack), format!("{}@mail.example", player.site_id));
+    mailbox.confirm(&player, &address).await;
+    player.give_email(&format!("new-{address}"), PASSWORD).send().await.ok();
     player.elsewhere().log_in().await
 }
 
@@ -84,9 +87,12 @@ async fn whatever_the_table_holds_of_a_player_is_in_the_export() {
     let all = [
         "connection",
         "credential",
+        "email",
         "entry",
+        "mail",
         "nickname",
         "once",
+        "pending_email",
         "player",
         "roster",
         "site",
@@ -124,6 +130,13 @@ fn is_exported(document: &Value, player: &Player, item: &Value) -> bool {
         // Withheld: whoever had it could try passwords on it.
         (_, "AUTH#CREDENTIAL") => {
             number(&item["set_by"]) == Some(document["state"]["password_set_by"].to_string())
+        }
+        (_, "AUTH#EMAIL") => document["email"]["address"] == item["address"]["S"],
+        (_, "AUTH#EMAIL#PENDING") => document["pending_email"]["address"] == item["address"]["S"],
+        // That a mail was sent, and when: the entry says about what.
+        (pk, "MAIL") => {
+            let seq = pk.rsplit('#').next().unwrap_or_default();
+            entry(seq)["seq"].as_u64() == seq.parse().ok()
         }
         (_, "STATE") => {
             let sessions = item["sessions"]["L"].as_array().expect("sessions").iter();

@@ -20,6 +20,7 @@ mod health;
 mod invite_issue;
 mod limits;
 mod login_lock;
+mod mail;
 mod operations;
 mod problems;
 mod realtime;

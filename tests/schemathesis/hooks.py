@@ -111,6 +111,8 @@ def known(name: str) -> dict:
             return {"refresh_token": newcomer()["refresh_token"]}
         case "auth_password":
             return {"current_password": PASSWORD, "new_password": f"{PASSWORD}-{next(numbers)}"}
+        case "account_email":
+            return {"email": f"fuzz{next(numbers)}@mail.example", "password": PASSWORD}
         case "account_rename":
             return {"nickname": f"fuzz{next(numbers)}"}
         case "slot_spin":

@@ -20,6 +20,7 @@ const LONGEST_KEY: &str = "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk
 
 const WRONG: &str = "wrong-horse-9";
 const NEXT: &str = "another-horse-9";
+const EMAIL: &str = "budgets@mail.example";
 
 /// A call and what it may cost.
 pub struct Row {
@@ -131,6 +132,11 @@ pub const ROWS: &[Row] = &[
     row("POST /api/auth/password", "", 200, |p| p.change_password(PASSWORD, NEXT).key("password"), PASSWORD_CHANGE, (8.0, 10.0)),
     row("POST /api/auth/password", "again", 200, |p| p.change_password(PASSWORD, NEXT).key("password"), &[("BatchGetItem", 4), ("GetItem", 1), ("PutItem", 2)], (7.0, 2.0)),
     row("POST /api/auth/password", "wrong password", 422, |p| p.change_password(WRONG, NEXT), &[("BatchGetItem", 3), ("PutItem", 1)], (5.0, 1.0)),
+    row("PUT /api/auth/email", "", 200, |p| p.give_email(EMAIL, NEXT).key("email"), PASSWORD_CHANGE, (8.0, 10.0)),
+    row("PUT /api/auth/email", "again", 200, |p| p.give_email(EMAIL, NEXT).key("email"), &[("BatchGetItem", 4), ("GetItem", 1), ("PutItem", 2)], (7.0, 2.0)),
+    row("POST /api/auth/email/confirm", "no such token", 422, |p| p.confirm_email("1.x"), &[("GetItem", 1), ("Query", 1)], (2.0, 0.0)),
+    row("DELETE /api/auth/email", "", 200, Player::remove_email, &[("BatchGetItem", 1), ("GetItem", 1), ("Query", 1), ("TransactWriteItems", 1)], (4.0, 10.0)),
+    row("DELETE /api/auth/email", "again", 200, Player::remove_email, &[("GetItem", 1), ("Query", 1)], (2.0, 0.0)),
     row("POST /api/admin/invite-codes", "", 201, issue_invite, COMMAND, (2.0, 8.0)).by(By::Admin),
     row("POST /api/admin/invite-codes", "again", 201, issue_invite, REPLAY, (3.0, 0.0)).by(By::Admin),
     row("POST /api/auth/signup", "counted code", 201, |p| p.api.post("/api/auth/signup", &with_code("budgets")), INVITED, (3.0, 16.0)),
@@ -140,14 +146,14 @@ pub const ROWS: &[Row] = &[
     row("PUT /api/admin/fraud/rules", "again", 200, put_fraud_rules, REPLAY, (3.0, 0.0)).by(By::Admin),
     row("POST /api/admin/fraud/rules/test", "", 200, test_fraud_rules, &[("BatchGetItem", 1), ("GetItem", 1), ("Query", 8)], (10.0, 0.0)).by(By::Admin),
     row("GET /api/admin/fraud/audit", "", 200, |p| get(p, "/api/admin/fraud/audit"), &[("GetItem", 1), ("Query", 8)], (9.0, 0.0)).by(By::Admin),
-    row("POST /api/dev/reset/{site_id}", "", 200, reset, RESET, (7.0, 12.0)).by(By::Admin),
+    row("POST /api/dev/reset/{site_id}", "", 200, reset, RESET, (7.0, 16.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "again", 200, reset, &[("BatchGetItem", 3), ("GetItem", 2)], (8.0, 0.0)).by(By::Admin),
-    row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("Query", 3)], (3.0, 0.0)).by(By::Newcomer),
+    row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("Query", 4)], (4.0, 0.0)).by(By::Newcomer),
     row("POST /api/auth/refresh", "", 200, Player::refresh, COMMAND, (2.0, 6.0)).by(By::Newcomer),
     row("POST /api/auth/refresh", "no such token", 401, |p| p.api.post("/api/auth/refresh", &json!({ "refresh_token": "a.b.1.c" })), NOTHING, (0.0, 0.0)),
     row("POST /api/auth/logout", "", 200, Player::log_out, COMMAND, (2.0, 6.0)).by(By::Newcomer),
     row("POST /api/auth/logout-all", "", 200, |p| p.api.call(Method::POST, "/api/auth/logout-all"), COMMAND, (2.0, 6.0)).by(By::Newcomer),
-    row("DELETE /api/auth/me", "", 200, |p| p.api.call(Method::DELETE, "/api/auth/me"), COMMAND, (2.0, 14.0)).by(By::Newcomer),
+    row("DELETE /api/auth/me", "", 200, |p| p.api.call(Method::DELETE, "/api/auth/me"), COMMAND, (2.0, 18.0)).by(By::Newcomer),
     row("GET /health", "", 200, |p| get(p, "/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /api/auth/health", "", 200, |p| get(p, "/api/auth/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /openapi.json", "", 200, |p| get(p, "/openapi.json"), NOTHING, (0.0, 0.0)),
@@ -278,4 +284,10 @@ pub const A_SOCKET: &[Part] = &[
 #[rustfmt::skip]
 pub const A_PING: &[Part] = &[
     part("SocketMessageFunction", 1, &[("dynamodb:BatchGetItem", 1), ("execute-api:PostToConnection", 1)], (1.0, 0.0)),
+];
+
+/// A notice, mailed to a player who has an address. Who has none costs the query.
+#[rustfmt::skip]
+pub const A_MAIL: &[Part] = &[
+    part("MailSendFunction", 1, &[("dynamodb:PutItem", 2), ("dynamodb:Query", 1), ("ses:SendEmail", 1)], (1.0, 2.0)),
 ];

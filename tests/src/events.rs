@@ -12,13 +12,15 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use devstack::{Stack, seed::Seeding};
-use domain::{Envelope, Role};
+use domain::{Ctx, EmailAddress, Entry, Envelope, Fact, Role, SessionId, command::change_email};
 use jiff::SignedDuration;
 use runtime::{
     Clock, Entropy,
+    command::once_by_nature,
     push::{Body, Message},
 };
 use serde_json::{Map, Value, json};
+use store::{Decision, Subject};
 
 use crate::{Api, Maker, Player};
 
@@ -146,6 +148,9 @@ impl<'a> Events<'a> {
                 json!(BASE64_STANDARD.encode(serde_json::to_vec(&envelope)?)),
             );
         }
+        if text.contains("{{mail_envelope_base64}}") {
+            put("mail_envelope_base64", json!(self.mailed().await?));
+        }
         if text.contains("{{ticket}}") {
             put("ticket", json!(self.player.ticket().await.1));
         }
@@ -156,6 +161,29 @@ impl<'a> Events<'a> {
         }
         put("unique", json!(unique));
         Ok(fresh)
+    }
+
+    /// A changed password, as an event about a new player who has a mail address.
+    async fn mailed(&self) -> Result<String> {
+        let player = Player::sign_up(&self.api).await;
+        let (store, id) = (self.stack.store("test"), player.id.parse()?);
+        let seed = Entropy::system().bytes();
+        let ctx = Ctx { now: Clock::system().now(), seed, trace_id: "events".to_owned() };
+        let address = EmailAddress::new(format!("{}@mail.example", player.site_id));
+        let once = |step: &str| once_by_nature(format!("{step}:{id}"));
+        let given = store.execute(Subject::system(id), once("given"), |state| {
+            let plan = change_email::request(state, address.clone(), state.password_seq, &ctx)?;
+            Ok(Decision { plan, answer: None })
+        });
+        given.await?;
+        let pending = store.emails_of(id).await?.pending.context("the address waits")?;
+        let confirmed = store.execute(Subject::system(id), once("confirmed"), |state| {
+            Ok(Decision { plan: change_email::confirm(state, &pending, &ctx)?, answer: None })
+        });
+        let confirmed = confirmed.await?.entry;
+        let fact = Fact::PasswordChanged { session: SessionId::from_bytes([2; 16]) };
+        let changed = Entry { seq: confirmed.seq + 1, fact, ..confirmed };
+        Ok(BASE64_STANDARD.encode(serde_json::to_vec(&domain::envelope(&changed))?))
     }
 
     /// A seed account that is there.

@@ -13,6 +13,7 @@ mod events;
 mod frames;
 mod hands;
 mod made;
+mod mailbox;
 mod player;
 pub mod script;
 mod socket;
@@ -29,6 +30,7 @@ pub use events::Events;
 pub use frames::{everything, until_seen};
 pub use hands::Hands;
 pub use made::Maker;
+pub use mailbox::Mailbox;
 pub use player::{PASSWORD, Player, fresh_name, login, signup_body};
 pub use socket::Socket;
 

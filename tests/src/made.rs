@@ -75,6 +75,7 @@ impl Maker {
             invite_code: "test".to_owned(),
             birth_date: date(1998, 4, 1),
             must_change_password,
+            device: None,
         };
         let policy =
             Policy { unlimited_invite_code: Some("test".to_owned()), minimum_age_years: 19 };

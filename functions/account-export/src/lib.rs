@@ -6,8 +6,8 @@ use axum::{extract::State, response::Response};
 use contract::{
     account::{Stats, User},
     export::{
-        Export, ExportQuery, ExportedEntry, ExportedJournal, ExportedSession, ExportedSocket,
-        ExportedState,
+        Export, ExportQuery, ExportedEmail, ExportedEntry, ExportedJournal, ExportedSession,
+        ExportedSocket, ExportedState,
     },
     openapi::ReadProblems,
     shop::Transaction,
@@ -74,10 +74,11 @@ async fn export(
         Some(cursor) => cursors.open::<u64>(&list, cursor)?,
         None => 0,
     };
-    let (opened, sockets, purchases) = tokio::try_join!(
+    let (opened, sockets, purchases, emails) = tokio::try_join!(
         store.open(caller.subject()),
         store.connections(caller.player()),
         store.purchases(caller.player(), None, MOST_PURCHASES),
+        store.emails_of(caller.player()),
     )?;
     let player = opened.player;
     let entries = exports.entries(&player, after).await?;
@@ -85,6 +86,8 @@ async fn export(
     Ok(ok(&Export {
         exported_at: meta.now,
         profile: User::of(&player),
+        email: emails.confirmed.as_ref().map(ExportedEmail::of),
+        pending_email: emails.pending.as_ref().map(ExportedEmail::of),
         state: ExportedState::of(&player),
         sessions: ExportedSession::all_of(&player),
         sockets: sockets.into_iter().map(socket).collect(),

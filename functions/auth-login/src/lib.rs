@@ -7,9 +7,12 @@ use contract::{
     Code,
     account::User,
     auth::{LoginAnswer, LoginRequest},
-    openapi::{OptionalIdempotencyHeader, PublicWriteProblems},
+    openapi::{DeviceHeader, OptionalIdempotencyHeader, PublicWriteProblems},
 };
-use domain::{Ctx, Fact, Once, PasswordHash, Player, SessionId, command::log_in};
+use domain::{
+    Ctx, Fact, Once, PasswordHash, Player, SessionId,
+    command::log_in::{self, LogIn},
+};
 use runtime::{
     Deps, Entropy, Function, Problem,
     auth::{Guess, Hasher, JwtKeys, PerAddress, Verdict, session_answer},
@@ -52,7 +55,7 @@ pub struct Login {
 /// Opens a session. Answer and timing do not tell whether the account exists.
 #[utoipa::path(
     post, path = "/api/auth/login", operation_id = "auth_login", tag = "auth",
-    params(OptionalIdempotencyHeader), request_body = LoginRequest,
+    params(OptionalIdempotencyHeader, DeviceHeader), request_body = LoginRequest,
     responses((status = 200, body = LoginAnswer), PublicWriteProblems)
 )]
 async fn login(
@@ -65,11 +68,11 @@ async fn login(
     let guess =
         Guess::at_login(store, &request.site_id, meta.source_ip, *per_address, entropy, meta.now);
     guess.begin().await?;
-    let Recognised { player, set_by, rehashed } = login.recognise(request).await?;
+    let Recognised { player, command } = login.recognise(request, &meta).await?;
     let ctx = command::context(&meta, &login.entropy);
     let once = once(key, &player, &ctx);
     let recorded = store.execute(Subject::system(player.id), once, |state| {
-        let plan = log_in::decide(state, set_by, rehashed.as_ref(), &ctx)?;
+        let plan = log_in::decide(state, &command, &ctx)?;
         let answer = command::answer(200, &nameless(plan.after()));
         Ok(Decision { plan, answer: Some(answer) })
     });
@@ -80,16 +83,13 @@ async fn login(
 /// Somebody whose password was right.
 struct Recognised {
     player: Player,
-    /// Which password it was.
-    set_by: u64,
-    /// Its hash by the present parameters, if the stored one has others.
-    rehashed: Option<PasswordHash>,
+    command: LogIn,
 }
 
 impl Login {
     /// The player whose name and password these are. An unknown name costs as much
     /// time as a wrong password.
-    async fn recognise(&self, request: LoginRequest) -> Result<Recognised, Problem> {
+    async fn recognise(&self, request: LoginRequest, meta: &Meta) -> Result<Recognised, Problem> {
         let found = self.store.login(&request.site_id).await?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let verdict =
@@ -103,12 +103,14 @@ impl Login {
         } else {
             None
         };
-        Ok(Recognised { player: found.player, set_by: found.set_by, rehashed })
+        let device = meta.device.known_as(&*self.keys.current().await?);
+        let command = LogIn { credential: found.credential(), rehashed, device };
+        Ok(Recognised { player: found.player, command })
     }
 
     /// Rendered each time: the entry keeps what was shown besides names and tokens.
     async fn answer(&self, player: &Player, receipt: Receipt) -> Result<Response, Problem> {
-        let (Fact::PlayerLoggedIn { session }, Some(stored)) =
+        let (Fact::PlayerLoggedIn { session, .. }, Some(stored)) =
             (receipt.entry.fact, receipt.entry.answer)
         else {
             return Err(Problem::internal("the key of a login leads to another entry"));

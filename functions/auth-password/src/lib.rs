@@ -80,7 +80,14 @@ async fn change(
     let changed = store.execute(subject, once, |state| {
         let hash = PasswordHash(hash.clone());
         let others = state.sessions.live(ctx.now).saturating_sub(1);
-        let plan = change_password::decide(state, caller.session(), login.set_by, hash, &ctx)?;
+        let plan = change_password::decide(
+            state,
+            caller.session(),
+            login.set_by,
+            hash,
+            login.devices.clone(),
+            &ctx,
+        )?;
         let answer = command::answer(200, &PasswordAnswer { closed_sessions: others });
         Ok(Decision { plan, answer: Some(answer) })
     });

@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use contract::{
     account::User,
     auth::{SignupAnswer, SignupRequest},
-    openapi::{OptionalIdempotencyHeader, PublicWriteProblems},
+    openapi::{DeviceHeader, OptionalIdempotencyHeader, PublicWriteProblems},
 };
 use domain::{
     Ctx, Fact, Invite, Once, OnceKey, PasswordHash, Player, PlayerId, Profile, Rejection, Role,
@@ -63,7 +63,7 @@ pub struct Signup {
 /// Creates a player with 1,000 starting gold.
 #[utoipa::path(
     post, path = "/api/auth/signup", operation_id = "auth_signup", tag = "auth",
-    params(OptionalIdempotencyHeader), request_body = SignupRequest,
+    params(OptionalIdempotencyHeader, DeviceHeader), request_body = SignupRequest,
     responses((status = 201, body = SignupAnswer), PublicWriteProblems)
 )]
 async fn signup(
@@ -78,7 +78,7 @@ async fn signup(
 /// The older name of signup.
 #[utoipa::path(
     post, path = "/api/auth/register", operation_id = "auth_register", tag = "auth",
-    params(OptionalIdempotencyHeader), request_body = SignupRequest,
+    params(OptionalIdempotencyHeader, DeviceHeader), request_body = SignupRequest,
     responses((status = 201, body = SignupAnswer), PublicWriteProblems)
 )]
 #[deprecated(note = "use `/api/auth/signup`")]
@@ -99,6 +99,7 @@ impl Signup {
         request: SignupRequest,
     ) -> Result<Response, Problem> {
         let ctx = command::context(meta, &self.entropy);
+        let keys = self.keys.current().await?;
         let command = SignUp {
             site_id: request.site_id,
             nickname: request.nickname,
@@ -106,8 +107,8 @@ impl Signup {
             invite_code: request.invite_code,
             birth_date: request.birth_date,
             must_change_password: false,
+            device: meta.device.known_as(&keys).first().copied(),
         };
-        let keys = self.keys.current().await?;
         let (id, once) = (PlayerId::mint(&ctx), once(key, &command, &keys, &ctx));
         // Before the costly part; `decide` and the commit ask again.
         let invite = self.invite(&command.invite_code).await?;

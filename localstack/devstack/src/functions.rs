@@ -45,6 +45,8 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("limited-offer", limited_offer::function),
     ("fraud-audit", fraud_audit::function),
     ("fraud-rules", fraud_rules::function),
+    ("account-email", account_email::function),
+    ("mail-send", mail_send::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -81,6 +83,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         limited_offer::router().into_openapi(),
         fraud_audit::router().into_openapi(),
         fraud_rules::router().into_openapi(),
+        account_email::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

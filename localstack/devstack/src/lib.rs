@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod invoke;
 pub mod lambda;
 mod local;
+mod mailbox;
 pub mod parameters;
 mod payments;
 pub mod remote;

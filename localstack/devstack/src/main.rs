@@ -165,6 +165,7 @@ fn banner(
     writeln!(out, "  triggers     {}/_local/status", stack.base_url)?;
     let payments = &stack.provider().url;
     writeln!(out, "  payments     {payments} (simulated; tokens tok_ok, tok_declined, …)")?;
+    writeln!(out, "  mailbox      {}/_local/mailbox", stack.base_url)?;
     writeln!(out, "  data         {}", data.display())?;
     match analytics.url() {
         Some(url) => writeln!(out, "  ClickHouse   {url}, database casino_club")?,

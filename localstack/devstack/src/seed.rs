@@ -79,6 +79,7 @@ impl Seeding {
             invite_code: "seed".to_owned(),
             birth_date: account.birth_date,
             must_change_password: self.must_change_password,
+            device: None,
         };
         let policy =
             Policy { unlimited_invite_code: Some("seed".to_owned()), minimum_age_years: 19 };

@@ -122,8 +122,11 @@ impl Stack {
             pseudo: Pseudo::default(),
         };
         let triggers = Arc::new(Triggers::start(&spec, parts).await?);
-        let gateway = Gateway::new(&spec, &engine, Arc::clone(&functions))
-            .with_local(Arc::new(Local(Arc::clone(&triggers))));
+        let gateway =
+            Gateway::new(&spec, &engine, Arc::clone(&functions)).with_local(Arc::new(Local {
+                triggers: Arc::clone(&triggers),
+                engine: Arc::clone(&engine),
+            }));
         let (stop_gateway, stopped) = oneshot::channel();
         let gateway = tokio::spawn(gateway.serve(listener, async {
             // A dropped stack stops its gateway, too.

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
+    Secret,
     account::{Stats, User},
     shop::Transaction,
 };
@@ -27,13 +28,19 @@ pub struct ExportQuery {
 /// journal may go on in further documents.
 ///
 /// What is not in it is what would give an account away: the hash of the password,
-/// and the hashes that tell a repeated request from another. Counters of failed
+/// and the hashes that tell a repeated request, or a device, from another. Counters of failed
 /// logins are kept under fingerprints for minutes, socket tickets for seconds.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Export {
     #[schema(value_type = String, format = DateTime)]
     pub exported_at: Timestamp,
     pub profile: User,
+    /// Where notices go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<ExportedEmail>,
+    /// What waits to be confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending_email: Option<ExportedEmail>,
     pub state: ExportedState,
     pub sessions: Vec<ExportedSession>,
     pub sockets: Vec<ExportedSocket>,
@@ -77,6 +84,18 @@ pub struct ExportedStreak {
 pub struct ExportedFairness {
     pub epoch: u32,
     pub client_seed: String,
+}
+
+/// A mail address.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExportedEmail {
+    #[schema(value_type = String, format = "email")]
+    pub address: Secret,
+    /// Number of the journal entry that asked for it.
+    pub requested_by: u64,
+    /// Until when it could be confirmed.
+    #[schema(value_type = String, format = DateTime)]
+    pub confirm_until: Timestamp,
 }
 
 /// A login that has not ended.

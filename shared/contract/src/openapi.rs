@@ -60,6 +60,30 @@ impl IntoParams for OptionalIdempotencyHeader {
     }
 }
 
+/// `params(DeviceHeader)`: what the caller says the device is.
+pub struct DeviceHeader;
+
+impl IntoParams for DeviceHeader {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(128))
+            .pattern(Some("^[!-~]+$"));
+        let header = ParameterBuilder::new()
+            .name("X-Device-Fingerprint")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "Tells the caller's devices apart, instead of `User-Agent`: players are told of \
+                 logins from one that was not seen before. Anything else than 1 to 128 visible \
+                 ASCII characters is ignored.",
+            ))
+            .schema(Some(text));
+        vec![header.build()]
+    }
+}
+
 fn idempotency(required: Required) -> Parameter {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)

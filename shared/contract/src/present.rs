@@ -14,8 +14,8 @@ use crate::{
         TopScore, User,
     },
     export::{
-        ExportedEntry, ExportedFairness, ExportedKey, ExportedSession, ExportedState,
-        ExportedStreak, KeySource,
+        ExportedEmail, ExportedEntry, ExportedFairness, ExportedKey, ExportedSession,
+        ExportedState, ExportedStreak, KeySource,
     },
     home::{DashboardCore, StreakAction, StreakHistoryItem, StreakReward, StreakStatus, VipStatus},
 };
@@ -174,6 +174,17 @@ impl ExportedSession {
             expires_at: session.expires_at,
         };
         player.sessions.iter().map(exported).collect()
+    }
+}
+
+impl ExportedEmail {
+    #[must_use]
+    pub fn of(email: &domain::Email) -> Self {
+        Self {
+            address: email.address.expose().into(),
+            requested_by: email.requested_by,
+            confirm_until: email.confirm_until,
+        }
     }
 }
 

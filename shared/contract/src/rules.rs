@@ -117,6 +117,36 @@ pub fn presented(value: &Secret, (): &()) -> garde::Result {
     }
 }
 
+/// A mail address as mail services take it: ASCII, one `@`, a domain of at least two
+/// labels. Quoted local parts, which nobody has, are refused.
+///
+/// # Errors
+/// `too_long` above 254 characters, or that it is none.
+pub fn email_address(value: &Secret, (): &()) -> garde::Result {
+    let text = value.expose();
+    if text.len() > 254 {
+        return Err(garde::Error::new("too_long:254"));
+    }
+    let Some((local, domain)) = text.split_once('@') else { return check(false) };
+    // RFC 5322's dot-atom.
+    let in_atom = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    let is_atom = |part: &str| !part.is_empty() && part.bytes().all(in_atom);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let top = domain.rsplit('.').next().unwrap_or_default();
+    check(
+        local.len() <= 64
+            && local.split('.').all(is_atom)
+            && domain.contains('.')
+            && domain.split('.').all(is_label)
+            && top.bytes().any(|b| b.is_ascii_alphabetic()),
+    )
+}
+
 /// Lower-case hexadecimal of 32 bytes.
 ///
 /// # Errors
@@ -225,3 +255,50 @@ impl i18n::I18n for Codes {
 }
 
 const INVALID: Text = Cow::Borrowed("invalid_format");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_that_mail_services_take() {
+        let takes = |text: &str| email_address(&text.into(), &()).is_ok();
+        let longest = format!("{}@{}.{}.example", "a".repeat(64), "b".repeat(63), "c".repeat(63));
+        for sound in ["a@b.co", "jimin.kim+casino@mail.example.com", "o'neil@x-y.example", &longest]
+        {
+            assert!(takes(sound), "{sound}");
+        }
+        let long_local = format!("{}@example.com", "a".repeat(65));
+        let long_label = format!("a@{}.com", "b".repeat(64));
+        let long = format!("a@{}com", "b.".repeat(130));
+        for unsound in [
+            "",
+            "@",
+            "a",
+            "a@b",
+            "a@@b.co",
+            "a@b@c.co",
+            ".a@b.co",
+            "a.@b.co",
+            "a..b@c.co",
+            "a@.co",
+            "a@b.",
+            "a@-b.co",
+            "a@b-.co",
+            "a@1.2.3.4",
+            "a b@c.co",
+            "a@b.co ",
+            "a@b.co\r\nBcc: c@d.co",
+            "\"a\"@b.co",
+            "별@b.co",
+            "a@별.co",
+            "a,b@c.co",
+            "A <a@b.co>",
+            &long_local,
+            &long_label,
+            &long,
+        ] {
+            assert!(!takes(unsound), "{unsound}");
+        }
+    }
+}

@@ -38,6 +38,9 @@ pub enum Fact {
     },
     PlayerLoggedIn {
         session: SessionId,
+        /// From a device that is none of those the player was seen with.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        new_device: bool,
     },
     /// The next refresh token of a session was given out for the last one.
     SessionRefreshed {
@@ -171,6 +174,10 @@ pub enum Fact {
         /// Why, in the operator's words.
         reason: String,
     },
+    /// The address itself is personal and in an item of its own.
+    EmailChanged {
+        change: EmailChange,
+    },
 }
 
 /// Why a session ended.
@@ -181,6 +188,18 @@ pub enum Closed {
     Logout,
     /// A refresh token came a second time: somebody has a copy.
     TokenReused,
+}
+
+/// What became of the player's mail address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmailChange {
+    /// An address was given, and waits to be confirmed.
+    Requested,
+    /// The address that waited is the player's.
+    Confirmed,
+    /// The player has none any more, nor one that waits.
+    Removed,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -214,6 +233,7 @@ impl Fact {
             Self::PromoCodeIssued { .. } => "promo_code_issued",
             Self::FraudDecided { .. } => "fraud_decided",
             Self::FraudRulesActivated { .. } => "fraud_rules_activated",
+            Self::EmailChanged { .. } => "email_changed",
         }
     }
 
@@ -246,7 +266,8 @@ impl Fact {
             | Self::PurchaseAdvanced { from: None, .. }
             | Self::LimitedPackageOffered { .. }
             | Self::PromoCodeIssued { .. }
-            | Self::FraudRulesActivated { .. } => true,
+            | Self::FraudRulesActivated { .. }
+            | Self::EmailChanged { .. } => true,
         }
     }
 }

@@ -27,7 +27,9 @@ pub struct Envelope {
 pub fn envelope(entry: &Entry) -> Envelope {
     let (event_type, mut payload) = match &entry.fact {
         Fact::PlayerSignedUp { .. } => ("user.signup", json!({})),
-        Fact::PlayerLoggedIn { session } => ("user.login", json!({ "session_id": session })),
+        Fact::PlayerLoggedIn { session, new_device } => {
+            ("user.login", json!({ "session_id": session, "new_device": new_device }))
+        }
         Fact::SessionRefreshed { session, .. } => {
             ("user.session.refreshed", json!({ "session_id": session }))
         }
@@ -111,6 +113,7 @@ pub fn envelope(entry: &Entry) -> Envelope {
             json!({ "action": "fraud_rules.activate", "version": version,
                     "previous_version": previous_version, "reason": reason }),
         ),
+        Fact::EmailChanged { change } => ("user.email_changed", json!({ "change": change })),
     };
     payload["legs"] = json!(entry.legs);
     payload["balance_after"] = json!(entry.after.gold);

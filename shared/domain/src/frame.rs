@@ -205,6 +205,9 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
         Fact::FraudRulesActivated { version, .. } => {
             vec![action("fraud_rules_activated", serde_json::json!({ "version": version }))]
         }
+        Fact::EmailChanged { change } => {
+            vec![action("email_changed", serde_json::json!({ "change": change }))]
+        }
     };
     data.into_iter()
         .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })

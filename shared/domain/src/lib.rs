@@ -13,6 +13,8 @@ pub mod attempts;
 pub mod catalog;
 pub mod command;
 mod ctx;
+mod device;
+mod email;
 mod entry;
 mod envelope;
 pub mod fairness;
@@ -35,7 +37,11 @@ pub mod stats;
 pub mod streak;
 
 pub use ctx::Ctx;
-pub use entry::{Account, After, Answer, Closed, Entry, Fact, Game, Legs, Once, OnceKey};
+pub use device::{Device, Devices, InvalidDevices, MOST_DEVICES};
+pub use email::{Email, EmailAddress};
+pub use entry::{
+    Account, After, Answer, Closed, EmailChange, Entry, Fact, Game, Legs, Once, OnceKey,
+};
 pub use envelope::{Envelope, envelope};
 pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, frames, stats_frame};
 pub use gold::{Gold, Overflow};

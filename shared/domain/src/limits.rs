@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Fact, Rejection};
+use crate::{EmailChange, Fact, Rejection};
 
 /// `burst` at once, then `burst` more each `period`, evenly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Pace {
     Buy,
     /// Names, passwords and sessions.
     Account,
+    /// Mails that are sent to whoever the player names.
+    Mail,
 }
 
 impl Pace {
@@ -43,6 +45,8 @@ impl Pace {
             Self::Play => Limit { burst: 200, period: SignedDuration::from_secs(4) },
             Self::Buy => Limit { burst: 60, period: SignedDuration::from_secs(3) },
             Self::Account => Limit { burst: 60, period: SignedDuration::from_secs(60) },
+            // Enough to mistype an address a few times; too little to pester anybody.
+            Self::Mail => Limit { burst: 5, period: SignedDuration::from_hours(1) },
         }
     }
 
@@ -62,7 +66,11 @@ impl Pace {
             | Fact::InviteCodeIssued { .. }
             | Fact::LimitedPackageOffered { .. }
             | Fact::PromoCodeIssued { .. }
-            | Fact::FraudRulesActivated { .. } => Some(Self::Account),
+            | Fact::FraudRulesActivated { .. }
+            | Fact::EmailChanged { change: EmailChange::Confirmed | EmailChange::Removed } => {
+                Some(Self::Account)
+            }
+            Fact::EmailChanged { change: EmailChange::Requested } => Some(Self::Mail),
             // Signing in is paced by address, signing out and leaving never; the
             // rest is the product's own work.
             Fact::PlayerSignedUp { .. }

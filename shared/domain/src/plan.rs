@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Account, After, Answer, Ctx, Entry, Fact, Gold, Invite, Legs, Once, Overflow, Player, PlayerId,
-    Profile, ReceiptId, Rejection,
+    Account, After, Answer, Ctx, Devices, Email, Entry, Fact, Gold, Invite, Legs, Once, Overflow,
+    Player, PlayerId, Profile, ReceiptId, Rejection,
     fraud::{Assessment, Rules},
     limited::{Package, Promo},
     purchase::{Purchase, Status, Taken},
@@ -82,6 +82,18 @@ pub enum Change {
     /// Puts the rules in force; refused with [`Rejection::FraudRulesMoved`] unless
     /// those of the version before are.
     ActivateFraudRules { rules: Rules },
+    /// Keeps an address until it is confirmed or expires, in place of another that
+    /// waits.
+    StorePendingEmail { email: Email },
+    /// Ends the waiting of the address that this entry asked for; refused with
+    /// [`Rejection::EmailNotPending`] when another one waits, or none.
+    TakePendingEmail { requested_by: u64 },
+    /// Stores the player's address, in place of another.
+    StoreEmail { email: Email },
+    /// Forgets the player's address, if there is one.
+    DropEmail,
+    /// Forgets the address that waits, if one does.
+    DropPendingEmail,
 }
 
 /// What a login is checked against.
@@ -91,6 +103,8 @@ pub struct Credential {
     /// Number of the entry that set the password, as [`Player::password_seq`] has it:
     /// a hash that was read before the password changed opens nothing after.
     pub set_by: u64,
+    /// What the player was seen with.
+    pub devices: Devices,
 }
 
 /// A password hash; `Debug` does not show it.

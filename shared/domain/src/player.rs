@@ -131,7 +131,7 @@ impl Player {
                 next.sessions.open(*session, entry.at);
                 next.password_seq = entry.seq;
             }
-            Fact::PlayerLoggedIn { session } => next.sessions.open(*session, entry.at),
+            Fact::PlayerLoggedIn { session, .. } => next.sessions.open(*session, entry.at),
             Fact::SessionRefreshed { session, generation } => {
                 next.sessions.refresh(*session, *generation, entry.at);
             }
@@ -162,6 +162,7 @@ impl Player {
             | Fact::RoundSettled { .. }
             | Fact::LimitedPackageOffered { .. }
             | Fact::PromoCodeIssued { .. } => {}
+            | Fact::EmailChanged { .. } => {}
             Fact::StreakClaimed { day, count, xp, protections_used, .. } => {
                 next.total_xp = self.total_xp.checked_add(u64::from(*xp)).ok_or(Overflow)?;
                 next.streak.last_day = Some(*day);

@@ -79,6 +79,9 @@ pub enum Rejection {
     /// By the same request at the same moment; its decision is the one.
     #[error("the purchase was assessed already")]
     FraudAlreadyDecided,
+    /// The token is genuine, but the address it was sent to no longer waits.
+    #[error("the address does not wait to be confirmed")]
+    EmailNotPending,
 }
 
 impl From<Overflow> for Rejection {

@@ -5,7 +5,7 @@
 mod support;
 
 use domain::{
-    Account, After, AttemptId, Closed, Ctx, Entry, Fact, Game, Gold, Invite, Legs, Once, OnceKey,
+    Account, After, AttemptId, Closed, Ctx, EmailChange, Entry, Fact, Game, Gold, Invite, Legs, Once, OnceKey,
     Plan, Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
     command::{claim_streak, erase, repair_streak},
     envelope, frames, fraud, level,
@@ -87,7 +87,12 @@ fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
             "user.signup",
             &["profile_update", "user_action"],
         ),
-        (Fact::PlayerLoggedIn { session }, "player_logged_in", "user.login", &["user_action"]),
+        (
+            Fact::PlayerLoggedIn { session, new_device: true },
+            "player_logged_in",
+            "user.login",
+            &["user_action"],
+        ),
         (
             Fact::SessionRefreshed { session, generation: 2 },
             "session_refreshed",
@@ -256,6 +261,12 @@ fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
             },
             "fraud_rules_activated",
             "admin.action",
+            &["user_action"],
+        ),
+        (
+            Fact::EmailChanged { change: EmailChange::Requested },
+            "email_changed",
+            "user.email_changed",
             &["user_action"],
         ),
     ]
@@ -443,7 +454,7 @@ fn legs_are_listed_and_summed_and_unbalanced_ones_are_a_defect() {
     let unbalanced: Legs = serde_json::from_value(json!({ "player": 5 })).expect("reads");
     assert_eq!(unbalanced.sum(), 5);
     let before = Player::unborn(player(), Profile::default());
-    let fact = Fact::PlayerLoggedIn { session: SessionId::mint(&ctx()) };
+    let fact = Fact::PlayerLoggedIn { session: SessionId::mint(&ctx()), new_device: false };
     let planned = std::panic::catch_unwind(|| Plan::new(&before, &ctx(), fact, unbalanced));
     assert!(planned.is_err(), "{planned:?}");
 }
@@ -551,7 +562,7 @@ fn only_what_the_player_did_makes_a_day_active() {
 #[test]
 fn thirty_days_up_to_today_are_recent() {
     let mut stats = Stats::default();
-    let fact = || Fact::PlayerLoggedIn { session: SessionId::mint(&ctx()) };
+    let fact = || Fact::PlayerLoggedIn { session: SessionId::mint(&ctx()), new_device: false };
     // Every fifth day of fifty.
     for (ago, seq) in [50, 45, 40, 35, 30, 29, 25, 20, 15, 10, 5, 0].into_iter().zip(1..) {
         let at = ctx().now - jiff::SignedDuration::from_hours(24 * ago);

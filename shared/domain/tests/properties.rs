@@ -5,13 +5,13 @@ mod support;
 use std::collections::BTreeSet;
 
 use domain::{
-    Change, Ctx, Entry, Envelope, Fact, Gold, Invite, MOST_SESSIONS, PasswordHash, Plan, Player,
-    ReceiptId, Rejection, SessionId,
+    Change, Credential, Ctx, Devices, Email, EmailAddress, Entry, Envelope, Fact, Gold, Invite,
+    MOST_SESSIONS, PasswordHash, Plan, Player, ReceiptId, Rejection, SessionId,
     catalog::CATALOG,
     command::{
-        advance_purchase, buy_item, buy_pack, change_password, claim_streak, close_sessions, erase,
-        issue_invite, log_in, refresh_session, rename, repair_streak, reset, rotate_fairness,
-        spin_slot,
+        advance_purchase, buy_item, buy_pack, change_email, change_password, claim_streak, close_sessions, erase, issue_invite,
+        log_in::{self, LogIn},
+        refresh_session, rename, repair_streak, reset, rotate_fairness, spin_slot,
     },
     envelope,
     fairness::MasterKey,
@@ -48,6 +48,9 @@ enum Command {
         uses: u32,
     },
     Reset,
+    GiveEmail,
+    ConfirmEmail,
+    RemoveEmail,
     Erase,
     Claim,
     Repair,
@@ -104,6 +107,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|nickname| Command::Rename { nickname }),
         1 => (1..9_u32).prop_map(|uses| Command::Invite { uses }),
         1 => Just(Command::Reset),
+        1 => Just(Command::GiveEmail),
+        1 => Just(Command::ConfirmEmail),
+        1 => Just(Command::RemoveEmail),
         1 => Just(Command::Erase),
         4 => Just(Command::Claim),
         3 => Just(Command::Repair),
@@ -144,7 +150,11 @@ fn decide(
         }
         Command::LogIn { rehashed } => {
             let hash = rehashed.then(|| PasswordHash("rehashed".to_owned()));
-            log_in::decide(player, player.password_seq, hash.as_ref(), ctx).map(Some)
+            let set_by = player.password_seq;
+            let credential =
+                Credential { password_hash: self::hash(), set_by, devices: Devices::default() };
+            let command = LogIn { credential, rehashed: hash, device: Vec::new() };
+            log_in::decide(player, &command, ctx).map(Some)
         }
         Command::Refresh { session, age } => {
             let Some(session) = player.sessions.iter().nth(*session) else { return Ok(None) };
@@ -159,7 +169,8 @@ fn decide(
         Command::ChangePassword { session, moved } => {
             let Some(session) = nth(player, *session) else { return Ok(None) };
             let known = player.password_seq + u64::from(*moved);
-            change_password::decide(player, session, known, hash(), ctx).map(Some)
+            let devices = Devices::default();
+            change_password::decide(player, session, known, hash(), devices, ctx).map(Some)
         }
         Command::Rename { nickname } => rename::decide(player, nickname, ctx),
         Command::Invite { uses } => {
@@ -167,6 +178,15 @@ fn decide(
                 Invite { code: "c".to_owned(), uses_left: *uses, expires_at: Timestamp::MAX };
             issue_invite::decide(player, &invite, "why", ctx).map(Some)
         }
+        Command::GiveEmail => {
+            change_email::request(player, address(), player.password_seq, ctx).map(Some)
+        }
+        Command::ConfirmEmail => {
+            let confirm_until = change_email::confirm_until(ctx.now);
+            let email = Email { address: address(), requested_by: player.version, confirm_until };
+            change_email::confirm(player, &email, ctx).map(Some)
+        }
+        Command::RemoveEmail => change_email::remove(player, ctx).map(Some),
         Command::Reset => reset::decide(player, hash(), ctx).map(Some),
         Command::Erase => erase::decide(player, ctx).map(Some),
         Command::Claim => claim_streak::decide(player, ctx).map(Some),
@@ -198,6 +218,10 @@ fn decide(
 
 fn nth(player: &Player, session: usize) -> Option<SessionId> {
     player.sessions.iter().nth(session).map(|session| session.id)
+}
+
+fn address() -> EmailAddress {
+    EmailAddress::new("jimin@example.com".to_owned())
 }
 
 fn hash() -> PasswordHash {
@@ -269,7 +293,14 @@ impl Held {
                 }
                 Change::Watch { receipt, .. } => self.watched.insert(*receipt),
                 Change::Unwatch { receipt, .. } => self.watched.remove(receipt),
-                Change::IssueInvite { .. } | Change::UseInvite { .. } => true,
+                // Addresses come and go as the player says; the state knows none.
+                Change::StorePendingEmail { .. }
+                | Change::TakePendingEmail { .. }
+                | Change::StoreEmail { .. }
+                | Change::DropEmail
+                | Change::DropPendingEmail
+                | Change::IssueInvite { .. }
+                | Change::UseInvite { .. } => true,
                 other => panic!("{other:?} is of no command here"),
             };
             assert!(kept, "{change:?} takes what is taken, or gives back what is not");

@@ -1,5 +1,7 @@
 //! Who is asking: access tokens, passwords, opaque single-use tokens.
 
+mod device;
+pub mod email_token;
 mod guesses;
 mod jwt;
 mod opaque;
@@ -7,6 +9,7 @@ mod password;
 mod session;
 
 pub(crate) use guesses::network;
+pub use device::ClientDevice;
 pub use guesses::{Guess, PerAddress};
 pub use jwt::{ACCESS_TOKEN_SECONDS, Issued, JwtKeys, KeyError, TokenError};
 pub use opaque::{Opaque, fingerprint};

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::{
     Store,
+    email::StoredEmail,
     error::{Error, Result},
     fraud::StoredRules,
     item::{self, Item, Owner, Pointer},
@@ -144,6 +145,7 @@ impl Store {
                 let body = StoredCredential {
                     password_hash: credential.password_hash.0.clone(),
                     set_by: credential.set_by,
+                    devices: credential.devices.clone(),
                 };
                 (
                     Purpose::Free,
@@ -212,6 +214,23 @@ impl Store {
             Change::ActivateFraudRules { rules } => {
                 (Purpose::Rule(Rejection::FraudRulesMoved), self.activate_fraud_rules(rules)?)
             }
+            Change::StorePendingEmail { email } => {
+                let body = StoredEmail::pending(email);
+                (
+                    Purpose::Free,
+                    self.put(item::encode(keys::pending_email(player), "pending_email", body)?)?,
+                )
+            }
+            Change::TakePendingEmail { requested_by } => (
+                Purpose::Rule(Rejection::EmailNotPending),
+                self.take_pending_email(player, *requested_by)?,
+            ),
+            Change::StoreEmail { email } => {
+                let body = StoredEmail::confirmed(email);
+                (Purpose::Free, self.put(item::encode(keys::email(player), "email", body)?)?)
+            }
+            Change::DropEmail => (Purpose::Free, self.delete(&keys::email(player))?),
+            Change::DropPendingEmail => (Purpose::Free, self.delete(&keys::pending_email(player))?),
         }])
     }
 
@@ -264,6 +283,20 @@ impl Store {
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":replaced", AttributeValue::N(replaced.to_string())),
         )
+    }
+
+    fn take_pending_email(&self, player: PlayerId, requested_by: u64) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&*self.table)
+            .set_key(Some(keys::pending_email(player).key()))
+            .condition_expression("requested_by = :requested_by")
+            .expression_attribute_values(
+                ":requested_by",
+                AttributeValue::N(requested_by.to_string()),
+            )
+            .build()
+            .map_err(|error| Error::Refused(Box::new(error)))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     fn use_invite(&self, code: &str, now: Timestamp) -> Result<TransactWriteItem> {

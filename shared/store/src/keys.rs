@@ -26,6 +26,8 @@
 //! | what is known of a purchase with money | `FRAUD#SIGHTINGS#address or device/SIGHTINGS`, `FRAUD#PAYMENTS#player/PAYMENTS`, `FRAUD#RULES/IN-FORCE`, `FRAUD#DECISION#attempt/DECISION` | one `BatchGetItem`; `PutItem` each |
 //! | fraud rules, and older ones | `FRAUD#RULES/IN-FORCE`, `FRAUD#RULES/VERSION#n` | one `BatchGetItem`; put within the commit |
 //! | fraud decisions of a player, or of an action, newest first | `FRAUD#OF-PLAYER#id/time#attempt`, `FRAUD#OF-ACTION#action#shard/time#attempt`, then `FRAUD#DECISION#…` | `Query` each, one `BatchGetItem` |
+//! | a player's mail address, and one that waits to be confirmed | `PLAYER#id/AUTH#EMAIL`, `PLAYER#id/AUTH#EMAIL#PENDING` | one `Query` |
+//! | how far the mail about an entry is | `MAIL#player#seq/MAIL` | `PutItem` |
 //!
 //! The descending query depends on the order of a player's sort keys:
 //! everything that is not read with the state sorts **before** `ENTRY#`
@@ -57,6 +59,8 @@ pub const STATE: &str = "STATE";
 pub const ONCE: &str = "ONCE";
 pub const STATS_VIEW: &str = "VIEW#stats";
 pub const CREDENTIAL: &str = "AUTH#CREDENTIAL";
+pub const EMAIL: &str = "AUTH#EMAIL";
+pub const PENDING_EMAIL: &str = "AUTH#EMAIL#PENDING";
 
 /// Both halves of a primary key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +113,18 @@ pub fn stats_view(id: PlayerId) -> Address {
 
 pub fn credential(id: PlayerId) -> Address {
     Address::new(player(id), CREDENTIAL)
+}
+
+pub fn email(id: PlayerId) -> Address {
+    Address::new(player(id), EMAIL)
+}
+
+pub fn pending_email(id: PlayerId) -> Address {
+    Address::new(player(id), PENDING_EMAIL)
+}
+
+pub fn mail(player: PlayerId, seq: u64) -> Address {
+    Address::new(format!("MAIL#{player}#{seq}"), "MAIL")
 }
 
 pub fn once(player: PlayerId, key: &OnceKey) -> Address {
@@ -262,6 +278,8 @@ mod tests {
             credential(id).sk,
             purchase(id, receipt).sk,
             cap(id, "zzz").sk,
+            email(id).sk,
+            pending_email(id).sk,
             connection(id, "zzz=").sk,
         ];
         assert!(below.iter().all(|sk| sk.as_str() < ENTRY_PREFIX));
@@ -275,6 +293,8 @@ mod tests {
             STATS_VIEW.to_owned(),
             AFTER_ALL.to_owned(),
         ];
+        // Both addresses are one range, with nothing else in it.
+        assert!(EMAIL < PENDING_EMAIL && !(EMAIL..=PENDING_EMAIL).contains(&CREDENTIAL));
         assert!(read.is_sorted_by(|a, b| a < b), "{read:?}");
     }
 

@@ -6,6 +6,7 @@
 
 mod attempts;
 mod commit;
+mod email;
 mod error;
 mod execute;
 mod fraud;
@@ -16,6 +17,7 @@ mod limited;
 mod login;
 mod needs;
 mod purchase;
+mod mail;
 mod roster;
 mod socket;
 mod subject;
@@ -30,6 +32,7 @@ use aws_sdk_dynamodb::{
 };
 
 pub use attempts::Guesser;
+pub use email::Emails;
 pub use error::{Error, Result};
 pub use execute::{Decision, Receipt};
 pub use fraud::{FraudFilter, FraudRules, Seen, Tried};
@@ -38,6 +41,7 @@ pub use login::Login;
 pub use needs::{Found, Needs};
 pub use purchase::{DUE_SHARDS, Due};
 pub use roster::{Bookmark, SHARDS as ROSTER_SHARDS};
+pub use mail::{Claimed, MailClaim, MailProgress};
 pub use socket::{Connection, Ticket};
 pub use subject::Subject;
 pub use view::Opened;

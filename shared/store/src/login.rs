@@ -1,6 +1,6 @@
 //! Who logs in.
 
-use domain::{Player, PlayerId};
+use domain::{Credential, Devices, PasswordHash, Player, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,6 +14,8 @@ use crate::{
 pub(crate) struct StoredCredential {
     pub password_hash: String,
     pub set_by: u64,
+    #[serde(default, skip_serializing_if = "Devices::is_empty")]
+    pub devices: Devices,
 }
 
 /// What a login is checked against. No `Debug`: it holds a password hash.
@@ -23,6 +25,20 @@ pub struct Login {
     pub password_hash: String,
     /// Which password it is, as [`domain::Credential::set_by`].
     pub set_by: u64,
+    /// What the player was seen with.
+    pub devices: Devices,
+}
+
+impl Login {
+    /// What is stored with the password, as a plan may store it again.
+    #[must_use]
+    pub fn credential(&self) -> Credential {
+        Credential {
+            password_hash: PasswordHash(self.password_hash.clone()),
+            set_by: self.set_by,
+            devices: self.devices.clone(),
+        }
+    }
 }
 
 impl Store {
@@ -62,6 +78,7 @@ impl Store {
             player,
             password_hash: credential.password_hash,
             set_by: credential.set_by,
+            devices: credential.devices,
         }))
     }
 }

@@ -23,6 +23,7 @@ use super::{
     answer::Answer,
     fault::{Call, Service, Verdict},
     policy::Connection,
+    ses,
 };
 
 /// Hands the requests of one caller to the engine.
@@ -92,6 +93,15 @@ impl Target {
                 connection: Default::default(),
             });
         }
+        // SES speaks the query protocol: one path, and the operation in a form.
+        let headers = request.headers();
+        if headers.get("content-type") == Some("application/x-www-form-urlencoded") {
+            return Some(Self {
+                service: Service::Ses,
+                operation: ses::operation(request.body().bytes().unwrap_or_default()),
+                connection: Default::default(),
+            });
+        }
         let (endpoint, id) = request.uri().split_once("/@connections/")?;
         let stage = endpoint.rsplit('/').next().unwrap_or_default();
         let id = id.split('?').next().unwrap_or(id);
@@ -117,6 +127,7 @@ impl Target {
 /// What the SDK gets instead of an answer; `None` to go on.
 async fn act_on(verdict: Verdict, call: &Call<'_>) -> Option<Result<HttpResponse, ConnectorError>> {
     let dynamo = call.service == Service::DynamoDb;
+    let query = call.service == Service::Ses;
     let answer = match verdict {
         Verdict::Pass => return None,
         Verdict::Delay(time) => {
@@ -127,6 +138,10 @@ async fn act_on(verdict: Verdict, call: &Call<'_>) -> Option<Result<HttpResponse
         Verdict::Disconnect => return Some(Err(io("injected disconnect"))),
         Verdict::Throttle if matches!(call.service, Service::DynamoDb | Service::Kinesis) => {
             Answer::error(400, "ProvisionedThroughputExceededException", "injected throttle")
+        }
+        Verdict::Throttle if query => ses::error(400, "Throttling", "injected throttle"),
+        Verdict::InternalError if query => {
+            ses::error(500, "InternalFailure", "injected internal error")
         }
         Verdict::Throttle => Answer::error(400, "ThrottlingException", "injected throttle"),
         Verdict::TransactionConflict if call.operation.starts_with("Transact") => conflict(call),

@@ -9,6 +9,7 @@ pub enum Service {
     Kinesis,
     Sqs,
     SecretsManager,
+    Ses,
     /// `@connections` of the WebSocket API.
     Connections,
 }
@@ -22,6 +23,7 @@ impl Service {
             Self::Kinesis => "kinesis",
             Self::Sqs => "sqs",
             Self::SecretsManager => "secretsmanager",
+            Self::Ses => "ses",
             Self::Connections => "execute-api",
         }
     }

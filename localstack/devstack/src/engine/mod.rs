@@ -1,4 +1,4 @@
-//! AWS in this process: DynamoDB (dynoxide), SQS, Kinesis, Secrets Manager and
+//! AWS in this process: DynamoDB (dynoxide), SQS, Kinesis, Secrets Manager, SES and
 //! the WebSocket API's `@connections`, behind the real AWS SDKs.
 //!
 //! A function gets an [`SdkConfig`](aws_config::SdkConfig) whose HTTP client
@@ -15,6 +15,7 @@ mod kinesis;
 mod meter;
 mod policy;
 mod secrets;
+mod ses;
 mod signals;
 mod spool;
 mod sqs;
@@ -43,6 +44,7 @@ pub use self::{
     fault::{Call, Fault, Service, Verdict},
     meter::{Meter, Snapshot, Units, Usage},
     policy::Policies,
+    ses::Mail,
 };
 use crate::{
     gateway::Sockets,
@@ -83,6 +85,7 @@ pub struct Engine {
     sqs: sqs::Sqs,
     kinesis: kinesis::Kinesis,
     secrets: secrets::Secrets,
+    ses: ses::Ses,
     sockets: Sockets,
     spool: Arc<spool::Spool>,
     signals: Arc<signals::Signals>,
@@ -93,7 +96,7 @@ pub struct Engine {
 
 impl Engine {
     /// Opens the services that `spec` declares. With a directory, tables,
-    /// unread messages and records, and checkpoints are kept in it; without
+    /// unread messages and records, checkpoints and mails are kept in it; without
     /// one everything is in memory.
     ///
     /// # Errors
@@ -108,11 +111,14 @@ impl Engine {
         let sqs = sqs::Sqs::open(&spec.queues, spool.clone(), signals.clone())?;
         let kinesis =
             kinesis::Kinesis::open(&spec.streams, &spec.mappings, spool.clone(), signals.clone())?;
+        let mailbox = data.map(|data| data.join("mailbox"));
+        let ses = ses::Ses::open(mailbox.as_deref()).context("opening the mailbox")?;
         Ok(Arc::new(Self {
             dynamo: dynamo::Dynamo::start(database)?,
             sqs,
             kinesis,
             secrets: secrets::Secrets::default(),
+            ses,
             sockets: Sockets::default(),
             spool,
             signals,
@@ -146,6 +152,12 @@ impl Engine {
     /// Creates a secret or gives it another value.
     pub fn put_secret(&self, name: &str, value: &str) {
         self.secrets.put(name, value);
+    }
+
+    /// The mails that SES has accepted, the newest first.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Mail> {
+        self.ses.mails()
     }
 
     /// What was called and consumed so far.
@@ -260,6 +272,7 @@ impl Engine {
             Service::Kinesis => self.kinesis.call(call.operation, call.body),
             Service::Sqs => self.sqs.call(call.operation, call.body).await,
             Service::SecretsManager => self.secrets.call(call.operation, call.body),
+            Service::Ses => self.ses.call(call.operation, call.body),
             Service::Connections => self.sockets.manage(call.operation, connection.id, call.body),
         }
     }

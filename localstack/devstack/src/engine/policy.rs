@@ -17,7 +17,7 @@ use super::{
     ACCOUNT,
     answer::Answer,
     fault::{Call, Service},
-    queue_arn, secrets, stream_arn,
+    queue_arn, secrets, ses, stream_arn,
 };
 use crate::{
     spec::{Permission, Spec},
@@ -114,6 +114,7 @@ fn needed(call: &Call<'_>, socket_api: &str, connection: Connection<'_>) -> Vec<
         }),
         Service::Sqs => named.queue_url.and_then(|url| url.rsplit('/').next().map(queue_arn)),
         Service::SecretsManager => named.secret_id.map(|id| secrets::arn(&id)),
+        Service::Ses => ses::identity(call.body),
         Service::Connections => {
             let method = match call.operation {
                 "PostToConnection" => "POST",
@@ -205,6 +206,7 @@ fn denied(call: &Call<'_>, missing: &Permission) -> Answer {
     );
     match call.service {
         Service::Connections => Answer::error(403, "AccessDeniedException", &message),
+        Service::Ses => ses::error(403, "AccessDenied", &message),
         Service::DynamoDb | Service::Sqs => Answer {
             status: 400,
             // These two write it with a capital letter.

@@ -52,7 +52,15 @@ pub struct Gateway {
 #[async_trait]
 pub trait LocalApi: Send + Sync {
     /// Answers a request for what is behind the prefix.
-    async fn answer(&self, method: &Method, path: &str) -> (StatusCode, Value);
+    async fn answer(&self, method: &Method, path: &str) -> (StatusCode, LocalAnswer);
+}
+
+/// An answer of the local stack's own.
+#[derive(Debug)]
+pub enum LocalAnswer {
+    Json(Value),
+    /// A page without scripts, of this machine's own making.
+    Html(String),
 }
 
 /// Held by everything that must finish before the gateway has shut down.
@@ -155,7 +163,10 @@ impl Gateway {
             (&self.local, request.uri().path().strip_prefix(LOCAL_PREFIX))
         {
             let (status, body) = local.answer(request.method(), path).await;
-            return json(status, &body);
+            return match body {
+                LocalAnswer::Json(body) => json(status, &body),
+                LocalAnswer::Html(page) => html(status, page),
+            };
         }
         match self.socket.claims(&request) {
             Some(path) => self.socket.request(path, request, peer, guard).await,
@@ -187,6 +198,19 @@ fn json(status: StatusCode, body: &Value) -> Reply {
     *reply.status_mut() = status;
     let json = ::http::HeaderValue::from_static("application/json");
     reply.headers_mut().insert(::http::header::CONTENT_TYPE, json);
+    reply
+}
+
+/// A page that may show what others wrote: nothing in it runs, whatever it is.
+fn html(status: StatusCode, page: String) -> Reply {
+    use ::http::{HeaderValue, header};
+    let mut reply = Response::new(Full::from(page));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, kind);
+    let policy = HeaderValue::from_static("default-src 'none'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     reply
 }
 

@@ -153,6 +153,11 @@ codes! {
         ko "로그인 잠김", "로그인 시도가 여러 번 실패하여 잠시 잠겼습니다. 나중에 다시 시도해 주세요.";
         en "Login locked", "Too many failed attempts. Please try again later.";
 
+    /// The token was used, has expired, or is of an address that no longer waits.
+    EmailTokenInvalid = "email_token_invalid", 422;
+        ko "잘못된 이메일 확인 코드", "확인 코드가 올바르지 않거나 만료되었습니다. 이메일 주소를 다시 등록해 주세요.";
+        en "Invalid confirmation code", "The confirmation code is not valid or has expired. Please give your mail address again.";
+
     // Playing and buying
     InsufficientFunds = "insufficient_funds", 422;
         ko "골드 부족", "보유한 골드가 부족합니다.";

@@ -8,7 +8,7 @@ pub fn natural_key(player: PlayerId) -> String {
     format!("erase:{player}")
 }
 
-/// Forgets names and password, ends every session and burns the balance. The
+/// Forgets names, password and mail address, ends every session and burns the balance. The
 /// journal stays: it holds nothing personal, and the books need it.
 ///
 /// # Errors
@@ -19,5 +19,7 @@ pub fn decide(player: &Player, ctx: &Ctx) -> Result<Plan, Rejection> {
         .with(Change::ReleaseSiteId { site_id: player.profile.site_id.clone() })
         .with(Change::ReleaseNickname { nickname: player.profile.nickname.clone() })
         .with(Change::DropCredential)
+        .with(Change::DropEmail)
+        .with(Change::DropPendingEmail)
         .with(Change::Retire))
 }

@@ -6,6 +6,7 @@ pub mod activate_fraud_rules;
 pub mod buy_item;
 pub mod buy_limited;
 pub mod buy_pack;
+pub mod change_email;
 pub mod change_password;
 pub mod claim_streak;
 pub mod close_sessions;

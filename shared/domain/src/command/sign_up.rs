@@ -3,8 +3,8 @@
 use jiff::{ToSpan, civil::Date};
 
 use crate::{
-    Account, Change, Credential, Ctx, Fact, Gold, Invite, Legs, Plan, Player, PlayerId, Profile,
-    Rejection, Role, SessionId, plan::PasswordHash,
+    Account, Change, Credential, Ctx, Device, Devices, Fact, Gold, Invite, Legs, Plan, Player,
+    PlayerId, Profile, Rejection, Role, SessionId, plan::PasswordHash,
 };
 
 /// What a new player starts with.
@@ -27,6 +27,8 @@ pub struct SignUp {
     pub invite_code: String,
     pub birth_date: Date,
     pub must_change_password: bool,
+    /// What the player signs up with; `None` for who is made by the product.
+    pub device: Option<Device>,
 }
 
 impl SignUp {
@@ -95,7 +97,9 @@ pub fn decide(
     let fact = Fact::PlayerSignedUp { client_seed: ctx.hex16("client seed"), session };
     let legs = Legs::to_player(Account::MintSignup, STARTING_GOLD)?;
     let plan = Plan::new(&player, ctx, fact, legs)?;
-    let credential = Credential { password_hash, set_by: plan.entry().seq };
+    let devices =
+        command.device.map_or_else(Devices::default, |device| Devices::default().with(device));
+    let credential = Credential { password_hash, set_by: plan.entry().seq, devices };
     let plan = plan
         .with(Change::ReserveSiteId { site_id: command.site_id.clone() })
         .with(Change::ReserveNickname { nickname: command.nickname.clone() })

@@ -4,13 +4,18 @@ use jiff::{Timestamp, civil::date};
 
 mod accounts;
 mod fraud;
+mod emails;
 mod paces;
 mod purchases;
 
-use super::{buy_item, claim_streak, log_in, repair_streak, rotate_fairness, spin_slot};
+use super::{
+    buy_item, claim_streak,
+    log_in::{self, LogIn},
+    repair_streak, rotate_fairness, spin_slot,
+};
 use crate::{
-    Ctx, Fact, FairnessEpoch, Gold, Legs, Plan, Player, PlayerId, Profile, Rejection, SessionId,
-    Streak,
+    Credential, Ctx, Devices, Fact, FairnessEpoch, Gold, Legs, PasswordHash, Plan, Player,
+    PlayerId, Profile, Rejection, SessionId, Streak,
     fairness::{Draws, MasterKey, ServerSeed},
     slot::{PAYTABLE, Paytable},
 };
@@ -39,6 +44,13 @@ fn player(gold: i64) -> Player {
         password_seq: 1,
         ..Player::unborn(PlayerId::from_bytes([1; 16]), profile)
     }
+}
+
+/// A login with the password of [`player`].
+fn known() -> LogIn {
+    let password_hash = PasswordHash(String::new());
+    let credential = Credential { password_hash, set_by: 1, devices: Devices::default() };
+    LogIn { credential, rehashed: None, device: Vec::new() }
 }
 
 fn session(byte: u8) -> SessionId {
@@ -298,7 +310,7 @@ fn entries_never_go_back_in_time_and_are_timed_in_milliseconds() {
         (NOON, NOON),
         ("2026-11-21T12:00:00.001999999Z", "2026-11-21T12:00:00.001Z"),
     ] {
-        let plan = log_in::decide(&before, 1, None, &ctx(now)).expect("the right password");
+        let plan = log_in::decide(&before, &known(), &ctx(now)).expect("the right password");
         assert_eq!(plan.entry().at.to_string(), at.parse::<Timestamp>().expect("ok").to_string());
         assert_eq!(plan.after().updated_at, plan.entry().at);
     }
@@ -307,7 +319,7 @@ fn entries_never_go_back_in_time_and_are_timed_in_milliseconds() {
 #[test]
 #[should_panic(expected = "entries apply in order, without gaps")]
 fn a_gap_in_the_journal_is_a_defect() {
-    let plan = log_in::decide(&player(0), 1, None, &ctx(NOON)).expect("the right password");
+    let plan = log_in::decide(&player(0), &known(), &ctx(NOON)).expect("the right password");
     // Applied to the state that holds it already.
     let _ = plan.after().apply(plan.entry());
 }

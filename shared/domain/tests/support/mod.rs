@@ -15,6 +15,7 @@ pub fn signed_up(password_hash: &str, ctx: &Ctx) -> Plan {
         invite_code: "5858".to_owned(),
         birth_date: date(1998, 4, 1),
         must_change_password: false,
+        device: None,
     };
     let policy = Policy { unlimited_invite_code: Some("5858".to_owned()), minimum_age_years: 19 };
     let hash = PasswordHash(password_hash.to_owned());

@@ -12,7 +12,7 @@ use lambda_http::request::RequestContext;
 use uuid::Uuid;
 
 use super::scope::Scope;
-use crate::{Clock, Entropy, Problem};
+use crate::{Clock, Entropy, Problem, auth::ClientDevice};
 
 /// What surrounds a request. Sampled once, before anything else runs.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Meta {
     /// The client's `X-Device-Fingerprint`, which it may well have made up: 1 to 128
     /// visible ASCII characters, or as if it had none. Tells of a person.
     pub device_fingerprint: Option<Secret>,
+    /// What the client says it is.
+    pub device: ClientDevice,
     /// The one "now" of this request.
     pub now: Timestamp,
 }
@@ -53,7 +55,8 @@ impl Meta {
             .filter(|text| (1..=128).contains(&text.len()))
             .filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
             .map(Secret::from);
-        Self { request_id, trace_id, language, source_ip, device_fingerprint, now }
+        let device = ClientDevice::of(headers);
+        Self { request_id, trace_id, language, source_ip, device_fingerprint, device, now }
     }
 }
 

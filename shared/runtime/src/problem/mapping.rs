@@ -81,6 +81,9 @@ impl From<Rejection> for Problem {
             rejection @ Rejection::FraudAlreadyDecided => {
                 Self::new(Code::ConflictRetry).caused_by(rejection)
             }
+            Rejection::EmailNotPending => {
+                Self::new(Code::EmailTokenInvalid).field("/token", Rule::InvalidFormat)
+            }
         }
     }
 }

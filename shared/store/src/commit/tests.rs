@@ -11,10 +11,12 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_types::body::SdkBody;
 use domain::{
-    AttemptId, Ctx, Invite, OnceKey, PasswordHash, Player, Profile, Role,
+    AttemptId, Credential, Ctx, Device, Devices, EmailAddress, Invite, OnceKey, PasswordHash,
+    Player, Profile, Role,
     command::{
-        activate_fraud_rules, change_password, erase, issue_invite, log_in, record_fraud_decision,
-        rename, reset,
+        activate_fraud_rules, change_email, change_password, erase, issue_invite,
+        log_in::{self, LogIn},
+        record_fraud_decision, rename, reset,
         sign_up::{self, Policy, SignUp},
     },
     fraud::{Assessment, Document, Features, assess},
@@ -93,6 +95,7 @@ fn signup(invite: Option<&Invite>) -> Plan {
         invite_code: invite.map_or("5858", |invite| &invite.code).to_owned(),
         birth_date: jiff::civil::date(1998, 4, 1),
         must_change_password: false,
+        device: None,
     };
     let policy = Policy { unlimited_invite_code: Some("5858".to_owned()), minimum_age_years: 19 };
     sign_up::decide(&command, hash(), &policy, invite, &ctx()).expect("admitted")
@@ -229,6 +232,8 @@ fn the_forgotten_leave_state_and_journal_and_nothing_else() {
             ("Free", "delete", "SITE#jimin01/SITE", OWN),
             ("Free", "delete", "NICK#jimin/NICK", OWN),
             ("Free", "delete", "PLAYER#{id}/AUTH#CREDENTIAL", None),
+            ("Free", "delete", "PLAYER#{id}/AUTH#EMAIL", None),
+            ("Free", "delete", "PLAYER#{id}/AUTH#EMAIL#PENDING", None),
             ("Free", "delete", "ROSTER#{shard}/{id}", None),
         ],
     );
@@ -280,23 +285,60 @@ fn a_fraud_decision_is_stored_once_and_without_an_end() {
 #[test]
 fn a_password_is_stored_with_the_entry_that_set_it() {
     let session = player().sessions.iter().next().expect("the first session").id;
-    let changed = change_password::decide(&player(), session, 1, hash(), &ctx()).expect("known");
-    let rehashed = log_in::decide(&player(), 1, Some(&hash()), &ctx()).expect("the password");
+    let devices = Devices::default().with(Device([7; 8]));
+    let credential =
+        |set_by| Credential { password_hash: hash(), set_by, devices: devices.clone() };
+    let command = LogIn { credential: credential(1), rehashed: Some(hash()), device: vec![] };
+    let changed = change_password::decide(&player(), session, 1, hash(), devices.clone(), &ctx())
+        .expect("known");
+    let rehashed = log_in::decide(&player(), &command, &ctx()).expect("the password");
     let reset = reset::decide(&player(), hash(), &ctx()).expect("it fits");
-    for (plan, set_by) in [(changed, 42), (rehashed, 1), (reset, 42)] {
+    // An account that begins anew was seen with nothing.
+    let none = Devices::default();
+    for (plan, set_by, known) in
+        [(changed, 42, &devices), (rehashed, 1, &devices), (reset, 42, &none)]
+    {
         let (_, items) = store().transaction(&plan).expect("it can be written");
-        let last = items.last().and_then(TransactWriteItem::put).expect("the credential");
+        let last = items.iter().rev().find_map(TransactWriteItem::put).expect("the credential");
         let stored: StoredCredential = item::decode(last.item().clone()).expect("a credential");
         assert_eq!((&*stored.password_hash, stored.set_by), ("$argon2id$", set_by));
-        assert_eq!(plan.after().password_seq, set_by);
+        assert_eq!((plan.after().password_seq, &stored.devices), (set_by, known));
     }
+}
+
+#[test]
+fn an_address_is_taken_over_only_if_it_is_the_one_that_waits() {
+    let address = EmailAddress::new("jimin@example.com".to_owned());
+    let given = change_email::request(&player(), address, 1, &ctx()).expect("the password");
+    adds(&given, &[("Free", "put", "PLAYER#{id}/AUTH#EMAIL#PENDING", None)]);
+    let [Change::StorePendingEmail { email }] = given.changes() else { panic!("{given:?}") };
+    let confirmed = change_email::confirm(given.after(), email, &ctx()).expect("in time");
+    let waits = Some("requested_by = :requested_by");
+    adds(
+        &confirmed,
+        &[
+            ("Rule(EmailNotPending)", "delete", "PLAYER#{id}/AUTH#EMAIL#PENDING", waits),
+            ("Free", "put", "PLAYER#{id}/AUTH#EMAIL", None),
+        ],
+    );
+    // What waits is forgotten by itself, what was confirmed is not.
+    let expiry = |plan: &Plan| {
+        let (_, items) = store().transaction(plan).expect("it can be written");
+        let last = items.iter().rev().find_map(TransactWriteItem::put).expect("an address");
+        last.item().get("expires_at").cloned()
+    };
+    let seconds = email.confirm_until.as_second().to_string();
+    assert_eq!(expiry(&given), Some(AttributeValue::N(seconds)));
+    assert_eq!(expiry(&confirmed), None);
 }
 
 #[test]
 fn a_change_depends_on_the_version_it_was_decided_on_and_on_an_unused_key() {
     let before =
         Player { version: 41, ..Player::unborn(PlayerId::from_bytes([1; 16]), Profile::default()) };
-    let plan = log_in::decide(&before, 0, None, &ctx()).expect("the password");
+    let credential = Credential { password_hash: hash(), set_by: 0, devices: Devices::default() };
+    let command = LogIn { credential, rehashed: None, device: vec![] };
+    let plan = log_in::decide(&before, &command, &ctx()).expect("the password");
     let plan = plan.sealed(Some(once()), None);
     let (_, items) = store().transaction(&plan).expect("it can be written");
     let puts: Vec<_> = items.iter().filter_map(TransactWriteItem::put).collect();

@@ -74,7 +74,7 @@ pub struct Snap {
     /// In the order of the state.
     pub sessions: Vec<Signed>,
     /// When each of [`PACES`] is full again, milliseconds.
-    pub full_at: [i64; 4],
+    pub full_at: [i64; 5],
 }
 
 /// A session.
@@ -89,8 +89,13 @@ pub struct Signed {
 
 /// How fast a player may be: name, how many at once, in how many milliseconds so many
 /// more come.
-pub const PACES: [(&str, i64, i64); 4] =
-    [("claim", 5, 10_000), ("play", 200, 4_000), ("buy", 60, 3_000), ("account", 60, 60_000)];
+pub const PACES: [(&str, i64, i64); 5] = [
+    ("claim", 5, 10_000),
+    ("play", 200, 4_000),
+    ("buy", 60, 3_000),
+    ("account", 60, 60_000),
+    ("mail", 5, 3_600_000),
+];
 
 /// What an entry, or the command that asks for it, is paced by.
 pub fn pace(kind_or_operation: &str) -> Option<usize> {
@@ -258,6 +263,8 @@ impl Snap {
             }
             "player_logged_in" => {
                 must(asked["password"] == self.password.as_str(), "with another password");
+                // All clients are one device: none says what it is.
+                must(fact["new_device"].is_null(), "from a device that is no other");
                 next.begin_session(&session, entry.at_ms);
             }
             "session_refreshed" => {
@@ -288,14 +295,14 @@ impl Snap {
             "player_erased" => {
                 (house, expected) = ("burn:erasure", -self.gold);
                 next.sessions.clear();
-                next.full_at = [0; 4];
+                next.full_at = [0; 5];
                 next.set_password(0, &Value::Null);
                 next.erased = true;
             }
             "player_reset" => {
                 (house, expected) = ("mint:reset", STARTING_GOLD - self.gold);
                 next.sessions.clear();
-                next.full_at = [0; 4];
+                next.full_at = [0; 5];
                 (next.xp, next.nickname) = (0, None);
                 (next.count, next.longest, next.protections, next.last_day) = (0, 0, 0, None);
                 // As the account was seeded.

@@ -152,6 +152,7 @@ fn event_type(kind: &str) -> &str {
         "fairness_rotated" => "game.fairness.rotated",
         "fraud_decided" => "fraud.decision",
         "fraud_rules_activated" => "admin.action",
+        "email_changed" => "user.email_changed",
         other => other,
     }
 }

@@ -4,11 +4,12 @@ use jiff::{Timestamp, civil::date};
 
 use super::{NOON, balance, ctx, player, session, signed_in};
 use crate::{
-    Account, Change, Closed, Credential, Ctx, Fact, Gold, Invite, Legs, PasswordHash, Plan, Player,
-    Profile, Rejection, Role,
+    Account, Change, Closed, Credential, Ctx, Devices, Fact, Gold, Invite, Legs, PasswordHash,
+    Plan, Player, Profile, Rejection, Role,
     command::{
-        change_password, close_sessions, erase, issue_invite, log_in, refresh_session, rename,
-        reset,
+        change_password, close_sessions, erase, issue_invite,
+        log_in::{self, LogIn},
+        refresh_session, rename, reset,
         sign_up::{self, Admitted, Policy, STARTING_GOLD, SignUp},
     },
 };
@@ -32,6 +33,7 @@ fn command(invite_code: &str) -> SignUp {
         invite_code: invite_code.to_owned(),
         birth_date: date(1998, 4, 1),
         must_change_password: false,
+        device: None,
     }
 }
 
@@ -43,8 +45,12 @@ fn invite(code: &str, uses_left: u32, expires_at: &str) -> Invite {
     Invite { code: code.to_owned(), uses_left, expires_at: at(expires_at) }
 }
 
+fn credential(set_by: u64) -> Credential {
+    Credential { password_hash: hash(), set_by, devices: Devices::default() }
+}
+
 fn stored(set_by: u64) -> Change {
-    Change::StoreCredential { credential: Credential { password_hash: hash(), set_by } }
+    Change::StoreCredential { credential: credential(set_by) }
 }
 
 fn reserved(nickname: &str) -> Change {
@@ -157,6 +163,11 @@ fn sign_up_mints_the_starting_gold_and_takes_both_names() {
     assert!(!stored.to_lowercase().contains("jimin"), "entries hold no personal data: {stored}");
 }
 
+/// A login by the password that the entry `set_by` has set.
+fn by_password(set_by: u64, rehashed: Option<PasswordHash>) -> LogIn {
+    LogIn { credential: credential(set_by), rehashed, device: Vec::new() }
+}
+
 #[test]
 fn log_in_opens_a_session_by_the_password_that_is_still_good() {
     let set_by = |password_seq| Player { password_seq, ..player(7) };
@@ -172,10 +183,12 @@ fn log_in_opens_a_session_by_the_password_that_is_still_good() {
         // Erased while the hash was looked at.
         (set_by(0), 1, None, moved()),
     ] {
-        let decided = log_in::decide(&before, password, rehashed.as_ref(), &ctx(NOON));
+        let decided = log_in::decide(&before, &by_password(password, rehashed), &ctx(NOON));
         let changes = decided.map(|plan| {
             moves_no_gold(&before, &plan);
-            let Fact::PlayerLoggedIn { session } = plan.entry().fact else { panic!("{plan:?}") };
+            let Fact::PlayerLoggedIn { session, new_device: false } = plan.entry().fact else {
+                panic!("{plan:?}")
+            };
             let opened = plan.after().sessions.get(session).expect("it is open");
             assert_eq!((opened.generation, opened.expires_at), (1, at(EXPIRY)));
             plan.changes().to_vec()
@@ -183,7 +196,7 @@ fn log_in_opens_a_session_by_the_password_that_is_still_good() {
         assert_eq!(changes, expected, "{password} for {}", before.password_seq);
     }
     let end_of_time = Ctx { now: Timestamp::MAX, ..ctx(NOON) };
-    assert!(log_in::decide(&player(0), 1, None, &end_of_time).is_ok());
+    assert!(log_in::decide(&player(0), &by_password(1, None), &end_of_time).is_ok());
 }
 
 #[test]
@@ -252,7 +265,14 @@ fn change_password_ends_every_other_session() {
         (set_by(1), 4, Err(Rejection::PasswordMoved)),
         (set_by(0), 1, Err(Rejection::PasswordMoved)),
     ] {
-        let decided = change_password::decide(&before, session(2), known, hash(), &ctx(NOON));
+        let decided = change_password::decide(
+            &before,
+            session(2),
+            known,
+            hash(),
+            Devices::default(),
+            &ctx(NOON),
+        );
         let decided = decided.map(|plan| {
             moves_no_gold(&before, &plan);
             assert_eq!(plan.entry().fact, Fact::PasswordChanged { session: session(2) });
@@ -306,6 +326,8 @@ fn erase_burns_the_balance_and_leaves_nothing_personal() {
                 Change::ReleaseSiteId { site_id: "Jimin01".to_owned() },
                 released("Jimin"),
                 Change::DropCredential,
+                Change::DropEmail,
+                Change::DropPendingEmail,
                 Change::Retire,
             ]
         );
@@ -347,10 +369,12 @@ fn reset_brings_an_account_back_to_its_beginning() {
             ..player(0)
         };
         assert_eq!(*after, beginning);
-        assert_eq!(plan.changes(), [reserved(nickname), released("Jimin"), stored(5)]);
+        let forgotten = [Change::DropEmail, Change::DropPendingEmail];
+        let named = [reserved(nickname), released("Jimin"), stored(5)];
+        assert_eq!(plan.changes(), [&named[..], &forgotten].concat());
         // The same dice give the same name: it is the account's already.
         let again = reset::decide(after, hash(), &ctx(NOON)).expect("it fits");
-        assert_eq!(again.changes(), [stored(6)]);
+        assert_eq!(again.changes(), [&[stored(6)][..], &forgotten].concat());
     }
 }
 

@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp, civil::date};
 
-use super::{NOON, balance, ctx, on_streak, player, seed, session, short, signed_in};
+use super::{NOON, balance, ctx, known, on_streak, player, seed, session, short, signed_in};
 use crate::{
-    Closed, Ctx, Fact, Gold, Invite, PasswordHash, Player, Rejection,
+    Closed, Ctx, Devices, EmailAddress, Fact, Gold, Invite, PasswordHash, Player, Rejection,
     command::{
-        buy_item, change_password, claim_streak, close_sessions, erase, issue_invite, log_in,
-        refresh_session, rename, reset, rotate_fairness, spin_slot,
+        buy_item, change_email, change_password, claim_streak, close_sessions, erase, issue_invite,
+        log_in, refresh_session, rename, reset, rotate_fairness, spin_slot,
     },
     limits::{Pace, Paces},
     slot::PAYTABLE,
@@ -20,6 +20,10 @@ fn of_pace(pace: Pace) -> Fact {
         Pace::Play => spin_slot::decide(&player(9), Gold::new(1), &PAYTABLE, &seed(), &ctx(NOON)),
         Pace::Buy => buy_item::decide(&player(500), "streak_shield", 1, &ctx(NOON)),
         Pace::Account => rotate_fairness::decide(&player(0), "a", &ctx(NOON)),
+        Pace::Mail => {
+            let address = EmailAddress::new("a@b.example".to_owned());
+            change_email::request(&player(0), address, 1, &ctx(NOON))
+        }
     };
     let fact = plan.expect("accepted").entry().fact.clone();
     assert_eq!(Pace::of(&fact), Some(pace));
@@ -47,7 +51,7 @@ type Decide = fn(&Player, &Ctx) -> Result<i64, Rejection>;
 #[test]
 fn one_more_than_the_burst_waits_for_the_next_token() {
     let hash = || PasswordHash(String::new());
-    let rows: [(&str, Pace, i64, Decide); 8] = [
+    let rows: [(&str, Pace, i64, Decide); 10] = [
         ("claim", Pace::Claim, 2_000, |player, ctx| claim_streak::decide(player, ctx).map(balance)),
         ("spin", Pace::Play, 20, |player, ctx| {
             spin_slot::decide(player, Gold::new(1), &PAYTABLE, &seed(), ctx).map(balance)
@@ -67,11 +71,19 @@ fn one_more_than_the_burst_waits_for_the_next_token() {
         }),
         ("password", Pace::Account, 1_000, |player, ctx| {
             let hash = PasswordHash(String::new());
-            change_password::decide(player, session(1), 1, hash, ctx).map(balance)
+            let devices = Devices::default();
+            change_password::decide(player, session(1), 1, hash, devices, ctx).map(balance)
         }),
         ("invite", Pace::Account, 1_000, |player, ctx| {
             let invite = Invite { code: "c".to_owned(), uses_left: 1, expires_at: Timestamp::MAX };
             issue_invite::decide(player, &invite, "why", ctx).map(balance)
+        }),
+        ("email", Pace::Mail, 720_000, |player, ctx| {
+            let address = EmailAddress::new("a@b.example".to_owned());
+            change_email::request(player, address, 1, ctx).map(balance)
+        }),
+        ("no email", Pace::Account, 1_000, |player, ctx| {
+            change_email::remove(player, ctx).map(balance)
         }),
     ];
     for (name, pace, token, decide) in rows {
@@ -85,7 +97,7 @@ fn one_more_than_the_burst_waits_for_the_next_token() {
         assert_eq!(decide(&before, &after_noon(-5_000)), refused(token), "{name}");
         assert!(decide(&before, &after_noon(token)).is_ok(), "{name}");
         // What else the player does has a pace of its own.
-        let others = [Pace::Claim, Pace::Play, Pace::Buy, Pace::Account];
+        let others = [Pace::Claim, Pace::Play, Pace::Buy, Pace::Account, Pace::Mail];
         for other in others.into_iter().filter(|other| *other != pace) {
             let before = spent(signed_in(player(9_999), 2, NOON), other);
             assert!(decide(&before, &after_noon(0)).is_ok(), "{name} and {other:?}");
@@ -100,7 +112,7 @@ fn one_more_than_the_burst_waits_for_the_next_token() {
     assert!(close_sessions::one(&fast, session(1), &now).is_ok());
     assert!(close_sessions::all(&fast, &now).is_ok());
     assert!(erase::decide(&fast, &now).is_ok());
-    assert!(log_in::decide(&fast, 1, None, &now).is_ok());
+    assert!(log_in::decide(&fast, &known(), &now).is_ok());
     assert!(reset::decide(&fast, hash(), &now).is_ok_and(|plan| plan.after().paces.is_empty()));
 }
 

@@ -1,0 +1,103 @@
+//! What a player is written to about.
+
+use domain::Envelope;
+use serde::Deserialize;
+
+/// An event that a mail follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// An address was given and waits to be confirmed.
+    Confirmation,
+    News(News),
+}
+
+/// What has happened, and the player is told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    PasswordChanged,
+    NewDevice,
+    Receipt(Purchase),
+}
+
+/// Something bought with money.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Purchase {
+    pub receipt: String,
+    #[serde(alias = "product_id")]
+    pub product: String,
+    pub quantity: u32,
+    /// In the currency's smallest unit.
+    pub amount_minor: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// What was credited for it.
+    #[serde(default)]
+    pub gold: Option<i64>,
+}
+
+impl Notice {
+    /// What the event calls for; `None` for most. Sent for, events pass the trigger's
+    /// filter, but a function does not depend on its trigger for what it does.
+    pub fn of(event: &Envelope) -> Option<Self> {
+        let payload = &event.payload;
+        match event.event_type.as_str() {
+            "user.password_changed" => Some(Self::News(News::PasswordChanged)),
+            "user.login" if payload["new_device"] == true => Some(Self::News(News::NewDevice)),
+            "user.email_changed" if payload["change"] == "requested" => Some(Self::Confirmation),
+            // What is bought with gold is a move in the game, and shown there.
+            "shop.purchase.succeeded" => {
+                Purchase::deserialize(payload).ok().map(News::Receipt).map(Self::News)
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event(event_type: &str, payload: Value) -> Envelope {
+        Envelope {
+            event_type: event_type.to_owned(),
+            user_id: domain::PlayerId::from_bytes([1; 16]),
+            ts: "2026-11-21T01:02:03Z".parse().expect("an instant"),
+            trace_id: "t".to_owned(),
+            idempotency_key: None,
+            version: 1,
+            seq: 7,
+            payload,
+        }
+    }
+
+    #[test]
+    fn a_purchase_for_money_gets_a_receipt_and_one_for_gold_none() {
+        let money = json!({ "receipt": "r-1", "product_id": "gold_1000", "quantity": 1,
+                            "amount_minor": 1100, "currency": "KRW", "gold": 1000 });
+        let notice = Notice::of(&event("shop.purchase.succeeded", money));
+        let Some(Notice::News(News::Receipt(purchase))) = notice else { panic!("{notice:?}") };
+        assert_eq!((purchase.product.as_str(), purchase.amount_minor), ("gold_1000", 1100));
+        let gold = json!({ "receipt": "r-2", "product_id": "neon_frame", "quantity": 1,
+                           "price_gold": 300 });
+        assert_eq!(Notice::of(&event("shop.purchase.succeeded", gold)), None);
+    }
+
+    #[test]
+    fn a_login_is_news_from_a_new_device_only() {
+        let login = |new: Value| Notice::of(&event("user.login", json!({ "new_device": new })));
+        assert_eq!(login(json!(true)), Some(Notice::News(News::NewDevice)));
+        for known in [json!(false), json!(null), json!("true")] {
+            assert_eq!(login(known), None);
+        }
+    }
+
+    #[test]
+    fn an_address_is_confirmed_when_it_is_given_and_not_when_it_is() {
+        let change = |change| Notice::of(&event("user.email_changed", json!({ "change": change })));
+        assert_eq!(change("requested"), Some(Notice::Confirmation));
+        assert_eq!((change("confirmed"), change("removed")), (None, None));
+        assert_eq!(Notice::of(&event("game.round.settled", json!({}))), None);
+    }
+}
