@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt::Display};
 
+use domain::webhook::EventFilter;
 use garde::{Validate, i18n};
 
 use crate::{Field, Rule, Secret};
@@ -131,6 +132,14 @@ pub fn hex32(value: &str, _: &()) -> garde::Result {
 /// When it is not.
 pub fn visible_ascii(value: &str, _: &()) -> garde::Result {
     check(value.bytes().all(|b| b.is_ascii_graphic()))
+}
+
+/// Event types that a webhook subscribes to: `streak.claim`, `shop.*` or `*`.
+///
+/// # Errors
+/// When it is not that.
+pub fn event_filter(value: &str, (): &()) -> garde::Result {
+    check(EventFilter::try_from(value.to_owned()).is_ok())
 }
 
 fn check(ok: bool) -> garde::Result {

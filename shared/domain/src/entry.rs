@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use crate::{Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId};
+use crate::{
+    Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId,
+    webhook::{DeliveryId, EndpointChange},
+};
 
 /// One change of one player. Append-only; holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +120,21 @@ pub enum Fact {
         epoch: u32,
         client_seed: String,
     },
+    /// On the journal of the operator who did it. Never a secret, and not the URL, of
+    /// which a part may be one of the receiver's.
+    WebhookEndpointChanged {
+        endpoint: WebhookEndpointId,
+        change: EndpointChange,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// On the journal of the operator who asked for it. Its event puts the delivery
+    /// back into the queue.
+    WebhookDeliveryReplayed {
+        delivery: DeliveryId,
+        /// Why, in the operator's words.
+        reason: String,
+    },
 }
 
 /// Why a session ended.
@@ -155,6 +173,8 @@ impl Fact {
             Self::RoundSettled { .. } => "round_settled",
             Self::ItemPurchased { .. } => "item_purchased",
             Self::FairnessRotated { .. } => "fairness_rotated",
+            Self::WebhookEndpointChanged { .. } => "webhook_endpoint_changed",
+            Self::WebhookDeliveryReplayed { .. } => "webhook_delivery_replayed",
         }
     }
 
@@ -180,7 +200,9 @@ impl Fact {
             | Self::StreakClaimed { .. }
             | Self::RoundSettled { .. }
             | Self::ItemPurchased { .. }
-            | Self::FairnessRotated { .. } => true,
+            | Self::FairnessRotated { .. }
+            | Self::WebhookEndpointChanged { .. }
+            | Self::WebhookDeliveryReplayed { .. } => true,
         }
     }
 }

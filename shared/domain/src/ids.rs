@@ -71,3 +71,7 @@ id!(
     /// A login: one family of refresh tokens.
     SessionId
 );
+id!(
+    /// A receiver of outgoing webhooks.
+    WebhookEndpointId
+);

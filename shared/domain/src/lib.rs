@@ -30,13 +30,14 @@ mod session;
 pub mod slot;
 pub mod stats;
 pub mod streak;
+pub mod webhook;
 
 pub use ctx::Ctx;
 pub use entry::{Account, After, Answer, Closed, Entry, Fact, Game, Legs, Once, OnceKey};
 pub use envelope::{Envelope, envelope};
 pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, frames, stats_frame};
 pub use gold::{Gold, Overflow};
-pub use ids::{PlayerId, ReceiptId, RoundId, SessionId};
+pub use ids::{PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId};
 pub use invite::Invite;
 pub use plan::{Change, Credential, PasswordHash, Plan};
 pub use player::{FairnessEpoch, Player, Profile, Streak};

@@ -57,7 +57,9 @@ impl Pace {
             | Fact::SessionRefreshed { .. }
             | Fact::PlayerRenamed { .. }
             | Fact::PasswordChanged { .. }
-            | Fact::InviteCodeIssued { .. } => Some(Self::Account),
+            | Fact::InviteCodeIssued { .. }
+            | Fact::WebhookEndpointChanged { .. }
+            | Fact::WebhookDeliveryReplayed { .. } => Some(Self::Account),
             // Signing in is paced by address, signing out and leaving never; the
             // rest is the product's own work.
             Fact::PlayerSignedUp { .. }

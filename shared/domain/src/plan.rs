@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     After, Answer, Ctx, Entry, Fact, Invite, Legs, Once, Player, PlayerId, Profile, Rejection,
+    webhook::{Delivery, DeliveryId, Directory},
 };
 
 /// The one entry a command adds, the state after it, and the other items that
@@ -40,6 +41,15 @@ pub enum Change {
     /// Uses an invite code once; refused with [`Rejection::InvalidInviteCode`] when
     /// it is used up or has expired at `now`.
     UseInvite { code: String, now: Timestamp },
+    /// Stores the webhook endpoints; refused with [`Rejection::WebhooksMoved`] unless
+    /// the version before is the stored one.
+    SaveWebhooks { directory: Directory },
+    /// Makes a failed delivery pending; refused with
+    /// [`Rejection::WebhookDeliveryNotFailed`] unless the revision before is the stored
+    /// one.
+    ReplayDelivery { delivery: Delivery },
+    /// Takes a delivery off the list of those that failed.
+    UnlistFailedDelivery { id: DeliveryId },
 }
 
 /// What a login is checked against.

@@ -150,7 +150,11 @@ impl Player {
                 next.sessions = Sessions::default();
                 next.paces = Paces::default();
             }
-            Fact::PlayerRenamed {} | Fact::InviteCodeIssued { .. } | Fact::RoundSettled { .. } => {}
+            Fact::PlayerRenamed {}
+            | Fact::InviteCodeIssued { .. }
+            | Fact::RoundSettled { .. }
+            | Fact::WebhookEndpointChanged { .. }
+            | Fact::WebhookDeliveryReplayed { .. } => {}
             Fact::StreakClaimed { day, count, xp, protections_used, .. } => {
                 next.total_xp = self.total_xp.checked_add(u64::from(*xp)).ok_or(Overflow)?;
                 next.streak.last_day = Some(*day);

@@ -47,6 +47,15 @@ pub enum Rejection {
     QuantityOutOfRange { maximum: u32 },
     #[error("the client seed must be 1 to 64 visible ASCII characters")]
     InvalidClientSeed,
+    #[error("there is no such webhook endpoint")]
+    WebhookEndpointNotFound,
+    #[error("there are {maximum} webhook endpoints already")]
+    TooManyWebhookEndpoints { maximum: usize },
+    /// Somebody else changed an endpoint meanwhile: decide again.
+    #[error("the webhook endpoints have just changed")]
+    WebhooksMoved,
+    #[error("the delivery has not failed")]
+    WebhookDeliveryNotFailed,
 }
 
 impl From<Overflow> for Rejection {

@@ -6,11 +6,12 @@ mod support;
 
 use domain::{
     Account, After, Closed, Ctx, Entry, Fact, Game, Gold, Invite, Legs, Once, OnceKey, Plan,
-    Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
+    Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak, WebhookEndpointId,
     command::{claim_streak, erase, repair_streak},
     envelope, frames, level,
     stats::{GameStats, Stats},
     stats_frame,
+    webhook::{DeliveryId, EndpointChange},
 };
 use jiff::{ToSpan, civil::date};
 use serde_json::{Value, json};
@@ -128,6 +129,30 @@ fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
                 reason: "spring".to_owned(),
             },
             "invite_code_issued",
+            "admin.action",
+            &["user_action"],
+        ),
+        (
+            Fact::WebhookEndpointChanged {
+                endpoint: WebhookEndpointId::from_bytes([5; 16]),
+                change: EndpointChange::Registered,
+                reason: "ticket".to_owned(),
+            },
+            "webhook_endpoint_changed",
+            "admin.action",
+            &["user_action"],
+        ),
+        (
+            Fact::WebhookDeliveryReplayed {
+                delivery: DeliveryId::of(
+                    WebhookEndpointId::from_bytes([5; 16]),
+                    PlayerId::from_bytes([1; 16]),
+                    7,
+                    ctx().now,
+                ),
+                reason: "ticket".to_owned(),
+            },
+            "webhook_delivery_replayed",
             "admin.action",
             &["user_action"],
         ),

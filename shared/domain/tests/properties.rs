@@ -222,7 +222,11 @@ impl Held {
                 Change::DropCredential => self.password_set_by.take().is_some(),
                 Change::Enroll => !std::mem::replace(&mut self.enrolled, true),
                 Change::Retire => std::mem::replace(&mut self.enrolled, false),
-                Change::IssueInvite { .. } | Change::UseInvite { .. } => true,
+                Change::IssueInvite { .. }
+                | Change::UseInvite { .. }
+                | Change::SaveWebhooks { .. }
+                | Change::ReplayDelivery { .. }
+                | Change::UnlistFailedDelivery { .. } => true,
             };
             assert!(kept, "{change:?} takes what is taken, or gives back what is not");
         }

@@ -15,6 +15,10 @@
 //! | whose socket is this | `SOCKET#connection/SOCKET` | `GetItem` |
 //! | a socket ticket, used once | `TICKET#ticket/TICKET` | `PutItem`, `UpdateItem` |
 //! | all players, for scheduled work | `ROSTER#shard/…` | `Query` |
+//! | the webhook endpoints, all together | `WEBHOOKS/ENDPOINTS` | `GetItem`; written within the commit, or by `PutItem` |
+//! | a webhook's delivery | `WEBHOOK#endpoint#shard/event` | `GetItem`, `PutItem` |
+//! | an endpoint's deliveries, newest first | `WEBHOOK#endpoint#shard/…` of every shard | `Query` each |
+//! | an endpoint's failed deliveries, newest first | `WEBHOOKFAILED#endpoint/…` | `Query` |
 //!
 //! The descending query depends on the order of a player's sort keys:
 //! everything that is not read with the state sorts **before** `ENTRY#`
@@ -23,7 +27,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{OnceKey, PlayerId};
+use domain::{OnceKey, PlayerId, WebhookEndpointId, webhook::DeliveryId};
 
 pub type Key = HashMap<String, AttributeValue>;
 
@@ -143,6 +147,33 @@ pub fn roster(shard: u8, id: PlayerId) -> Address {
 
 pub fn roster_pk(shard: u8) -> String {
     format!("ROSTER#{shard:02}")
+}
+
+/// The one item of all webhook endpoints.
+pub fn webhooks() -> Address {
+    Address::new("WEBHOOKS".to_owned(), "ENDPOINTS")
+}
+
+/// Partitions that an endpoint's deliveries are spread over: an endpoint that is told
+/// of everything gets as many writes as a busy player each.
+pub const WEBHOOK_SHARDS: u8 = 4;
+
+/// By the last byte of the event's hash. Sort keys are in order of time.
+pub fn webhook_delivery(id: DeliveryId) -> Address {
+    let shard = id.event.as_bytes()[15] % WEBHOOK_SHARDS;
+    Address::new(webhook_deliveries(id.endpoint, shard), id.event.to_string())
+}
+
+pub fn webhook_deliveries(endpoint: WebhookEndpointId, shard: u8) -> String {
+    format!("WEBHOOK#{endpoint}#{shard}")
+}
+
+pub fn webhook_failed(id: DeliveryId) -> Address {
+    Address::new(webhook_failures(id.endpoint), id.event.to_string())
+}
+
+pub fn webhook_failures(endpoint: WebhookEndpointId) -> String {
+    format!("WEBHOOKFAILED#{endpoint}")
 }
 
 #[cfg(test)]

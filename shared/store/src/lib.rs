@@ -16,6 +16,7 @@ mod roster;
 mod socket;
 mod subject;
 mod view;
+mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,6 +35,7 @@ pub use roster::SHARDS as ROSTER_SHARDS;
 pub use socket::{Connection, Ticket};
 pub use subject::Subject;
 pub use view::Opened;
+pub use webhook::DeliveryPage;
 
 /// Before the first retry of a call, doubling, with jitter. The SDK's own second
 /// is a hundred times what the table takes to answer.

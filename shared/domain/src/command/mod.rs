@@ -1,6 +1,7 @@
 //! The commands: each a pure function from state, command and context to a
 //! [`crate::Plan`] or a named [`crate::Rejection`].
 
+pub mod administer_webhooks;
 pub mod buy_item;
 pub mod change_password;
 pub mod claim_streak;

@@ -4,6 +4,7 @@ use jiff::{Timestamp, civil::date};
 
 mod accounts;
 mod paces;
+mod webhooks;
 
 use super::{buy_item, claim_streak, log_in, repair_streak, rotate_fairness, spin_slot};
 use crate::{
