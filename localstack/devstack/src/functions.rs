@@ -37,6 +37,9 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("account-export", account_export::function),
     ("invite-issue", invite_issue::function),
     ("dev-reset", dev_reset::function),
+    ("webhook-admin", webhook_admin::function),
+    ("webhook-fanout", webhook_fanout::function),
+    ("webhook-deliver", webhook_deliver::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -66,6 +69,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         account_export::router().into_openapi(),
         invite_issue::router().into_openapi(),
         dev_reset::router().into_openapi(),
+        webhook_admin::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

@@ -72,10 +72,17 @@ pub fn of_stage(stage: &str) -> Result<Parameters> {
 pub fn secrets(directory: Option<&Path>, entropy: &Entropy) -> Result<Parameters> {
     let Some(directory) = directory else { return Ok(make(entropy)) };
     let path = directory.join("secrets.json");
+    // What is there stays; a secret that is newer than the file is added to it.
+    let mut secrets = make(entropy);
     if let Ok(text) = std::fs::read_to_string(&path) {
-        return serde_json::from_str(&text).with_context(|| path.display().to_string());
+        let kept: Parameters =
+            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        if secrets.keys().all(|name| kept.contains_key(name)) {
+            return Ok(kept);
+        }
+        secrets.extend(kept);
+        std::fs::remove_file(&path)?;
     }
-    let secrets = make(entropy);
     std::fs::create_dir_all(directory)?;
     write_private(&path, &serde_json::to_string_pretty(&secrets)?)
         .with_context(|| path.display().to_string())?;
@@ -91,6 +98,7 @@ fn make(entropy: &Entropy) -> Parameters {
     BTreeMap::from([
         ("jwt-keys".to_owned(), keys.to_string()),
         ("fairness-master-key".to_owned(), secret()),
+        ("webhook-master-key".to_owned(), secret()),
         ("clickhouse".to_owned(), r#"{"username":"default","password":""}"#.to_owned()),
     ])
 }
