@@ -28,8 +28,17 @@ const PUBLIC: [&str; 10] = [
 ];
 
 /// Operations that a player's role is not enough for, with the lowest that is.
-const STAFF: [(&str, &str); 2] =
-    [("POST /api/admin/invite-codes", "operator"), ("POST /api/dev/reset/{site_id}", "admin")];
+const STAFF: [(&str, &str); 9] = [
+    ("POST /api/admin/invite-codes", "operator"),
+    ("POST /api/dev/reset/{site_id}", "admin"),
+    ("POST /api/admin/webhooks/endpoints", "operator"),
+    ("GET /api/admin/webhooks/endpoints", "operator"),
+    ("PUT /api/admin/webhooks/endpoints/{id}", "operator"),
+    ("DELETE /api/admin/webhooks/endpoints/{id}", "operator"),
+    ("POST /api/admin/webhooks/endpoints/{id}/rotate-secret", "operator"),
+    ("GET /api/admin/webhooks/deliveries", "operator"),
+    ("POST /api/admin/webhooks/replay/{id}", "operator"),
+];
 
 fn generated() -> Value {
     serde_json::to_value(devstack::functions::openapi()).expect("the document serializes")

@@ -2,7 +2,10 @@
 
 use domain::{
     Account, After, Closed, Entry, Fact, Game, Gold, Legs, Once, OnceKey, PlayerId, ReceiptId,
-    RoundId, SessionId, envelope, frames, stats::Stats, stats_frame,
+    RoundId, SessionId, WebhookEndpointId, envelope, frames,
+    stats::Stats,
+    stats_frame,
+    webhook::{DeliveryId, EndpointChange},
 };
 use jiff::civil::date;
 use serde_json::json;
@@ -70,7 +73,21 @@ fn after(fact: &Fact) -> Option<Fact> {
         Fact::ItemPurchased { .. } => {
             Fact::FairnessRotated { epoch: 3, client_seed: "my-lucky-seed".to_owned() }
         }
-        Fact::FairnessRotated { .. } => return None,
+        Fact::FairnessRotated { .. } => Fact::WebhookEndpointChanged {
+            endpoint: WebhookEndpointId::from_bytes([5; 16]),
+            change: EndpointChange::Registered,
+            reason: "Ticket 4711".to_owned(),
+        },
+        Fact::WebhookEndpointChanged { .. } => Fact::WebhookDeliveryReplayed {
+            delivery: DeliveryId::of(
+                WebhookEndpointId::from_bytes([5; 16]),
+                PlayerId::from_bytes([1; 16]),
+                6,
+                "2026-11-21T01:02:03Z".parse().expect("an instant"),
+            ),
+            reason: "Ticket 4712".to_owned(),
+        },
+        Fact::WebhookDeliveryReplayed { .. } => return None,
     })
 }
 

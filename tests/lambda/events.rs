@@ -28,7 +28,7 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         ("health", "default-route") => Http(404),
         ("health", "default-route-method") => Http(405),
         ("streak-read", "query-string") => Http(422),
-        ("auth-signup" | "invite-issue", "typical") => Http(201),
+        ("auth-signup" | "invite-issue" | "webhook-admin", "typical") => Http(201),
         (
             "account-erase" | "account-export" | "account-read" | "account-rename" | "auth-login"
             | "auth-logout" | "auth-logout-all" | "auth-password" | "auth-refresh"
@@ -46,7 +46,11 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         }
         // What the second and the fourth are about fails with the second.
         ("push", "poison") => Failed(&[1, 3]),
-        ("outbox" | "projections" | "olap-load" | "push", _) => Failed(&[]),
+        ("webhook-deliver", "poison") => Failed(&[1]),
+        (
+            "outbox" | "projections" | "olap-load" | "push" | "webhook-fanout" | "webhook-deliver",
+            _,
+        ) => Failed(&[]),
         ("streak-repair", "typical") => {
             Summary(&["players", "protections_consumed", "streaks_broken"])
         }

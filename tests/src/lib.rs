@@ -13,6 +13,7 @@ mod frames;
 mod hands;
 mod made;
 mod player;
+mod receiver;
 pub mod script;
 mod socket;
 
@@ -28,6 +29,7 @@ pub use frames::{everything, until_seen};
 pub use hands::Hands;
 pub use made::Maker;
 pub use player::{PASSWORD, Player, fresh_name, login, signup_body};
+pub use receiver::{Heard, Reaction, Receiver};
 pub use socket::Socket;
 
 /// How long anything that happens by itself may take before a test fails.

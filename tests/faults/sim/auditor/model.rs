@@ -98,8 +98,18 @@ pub fn pace(kind_or_operation: &str) -> Option<usize> {
         "streak_claimed" | "claim" => Some(0),
         "round_settled" | "spin" => Some(1),
         "item_purchased" | "buy" => Some(2),
-        "fairness_rotated" | "rotate" | "session_refreshed" | "refresh" | "player_renamed"
-        | "rename" | "password_changed" | "password" | "invite_code_issued" | "invite" => Some(3),
+        "fairness_rotated"
+        | "rotate"
+        | "session_refreshed"
+        | "refresh"
+        | "player_renamed"
+        | "rename"
+        | "password_changed"
+        | "password"
+        | "invite_code_issued"
+        | "invite"
+        | "webhook_endpoint_changed"
+        | "webhook_delivery_replayed" => Some(3),
         _ => None,
     }
 }
@@ -291,7 +301,7 @@ impl Snap {
                 // As the account was seeded.
                 next.set_password(entry.seq, &asked["password"]);
             }
-            "invite_code_issued" => {}
+            "invite_code_issued" | "webhook_endpoint_changed" | "webhook_delivery_replayed" => {}
             "streak_claimed" => {
                 let day = day_number(&fact["day"]).unwrap_or(i64::MIN);
                 let (count, used) = match self.standing(day) {
