@@ -38,6 +38,7 @@ def fresh_secrets() -> dict[str, str]:
     return {
         "jwt-keys": json.dumps(signing),
         "fairness-master-key": key(),
+        "webhook-master-key": key(),
         "clickhouse": json.dumps({"username": "default", "password": ""}),
     }
 

@@ -28,13 +28,22 @@ const PUBLIC: [&str; 10] = [
 ];
 
 /// Operations that a player's role is not enough for, with the lowest that is.
-const STAFF: [(&str, &str); 6] = [
+const STAFF: [(&str, &str); 15] = [
     ("POST /api/admin/invite-codes", "operator"),
     ("POST /api/dev/reset/{site_id}", "admin"),
     ("GET /api/admin/fraud/audit", "operator"),
     ("GET /api/admin/fraud/rules", "operator"),
     ("PUT /api/admin/fraud/rules", "operator"),
     ("POST /api/admin/fraud/rules/test", "operator"),
+    ("POST /api/admin/limited-packages", "operator"),
+    ("POST /api/admin/limited-packages/{code}/promo-codes", "operator"),
+    ("POST /api/admin/webhooks/endpoints", "operator"),
+    ("GET /api/admin/webhooks/endpoints", "operator"),
+    ("PUT /api/admin/webhooks/endpoints/{id}", "operator"),
+    ("DELETE /api/admin/webhooks/endpoints/{id}", "operator"),
+    ("POST /api/admin/webhooks/endpoints/{id}/rotate-secret", "operator"),
+    ("GET /api/admin/webhooks/deliveries", "operator"),
+    ("POST /api/admin/webhooks/replay/{id}", "operator"),
 ];
 
 fn generated() -> Value {

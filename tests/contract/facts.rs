@@ -2,10 +2,11 @@
 
 use domain::{
     Account, After, AttemptId, Closed, EmailChange, Entry, Fact, Game, Gold, Legs, Once, OnceKey,
-    PlayerId, ReceiptId, RoundId, SessionId, envelope, frames, fraud,
+    PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId, envelope, frames, fraud,
     purchase::{Granted, Money, Price, Status},
     stats::Stats,
     stats_frame,
+    webhook::{DeliveryId, EndpointChange},
 };
 use jiff::civil::date;
 use serde_json::json;
@@ -107,7 +108,21 @@ fn after(fact: &Fact) -> Option<Fact> {
             reason: "Card testing since Monday".to_owned(),
         },
         Fact::FraudRulesActivated { .. } => Fact::EmailChanged { change: EmailChange::Requested },
-        Fact::EmailChanged { .. } => return None,
+        Fact::EmailChanged { .. } => Fact::WebhookEndpointChanged {
+            endpoint: WebhookEndpointId::from_bytes([5; 16]),
+            change: EndpointChange::Registered,
+            reason: "Ticket 4711".to_owned(),
+        },
+        Fact::WebhookEndpointChanged { .. } => Fact::WebhookDeliveryReplayed {
+            delivery: DeliveryId::of(
+                WebhookEndpointId::from_bytes([5; 16]),
+                PlayerId::from_bytes([1; 16]),
+                6,
+                "2026-11-21T01:02:03Z".parse().expect("an instant"),
+            ),
+            reason: "Ticket 4712".to_owned(),
+        },
+        Fact::WebhookDeliveryReplayed { .. } => return None,
     })
 }
 

@@ -27,8 +27,8 @@ use runtime::{Clock, Entropy, command::once_by_nature};
 use serde_json::json;
 use store::{Decision, Subject};
 use tests::{
-    Api, DEADLINE, Hands, Mailbox, Maker, PASSWORD, Player, Purchase, Till, eventually,
-    signup_body, stack_with,
+    Api, DEADLINE, Hands, Mailbox, Maker, PASSWORD, Player, Purchase, Reaction, Receiver, Till,
+    eventually, signup_body, stack_with,
 };
 
 use crate::snapshot;
@@ -43,7 +43,8 @@ const BINARIES: &str = "target/lambda";
 #[tokio::test(flavor = "multi_thread")]
 async fn no_permission_is_granted_in_vain() {
     let hands = Hands::at(NOON);
-    let stack = stack_with(hands.options()).await;
+    let at_once = [("WebhookFirstRetrySeconds".to_owned(), "0".to_owned())];
+    let stack = stack_with(Options { parameters: at_once.into(), ..hands.options() }).await;
     let player = Player::sign_up(&Api::new(&stack.base_url)).await;
     http(&player).await;
     let maker = Maker::new(&stack, hands.options().clock).await;
@@ -51,6 +52,7 @@ async fn no_permission_is_granted_in_vain() {
     mails(&stack, &maker).await;
     sockets(&stack, &player).await;
     poison(&stack).await;
+    webhooks(&stack, &Maker::new(&stack, hands.options().clock).await, &player).await;
     hands.set(TWO_NIGHTS_LATER);
     let report = stack.run_now("streak-repair").await.expect("the repair runs");
     assert_eq!(report["streaks_broken"], 1);
@@ -249,6 +251,27 @@ async fn sockets(stack: &Stack, player: &Player) {
     let answer = stack.invoke("PushFunction", unreadable).await.expect("an answer");
     assert_eq!(answer, json!({ "batchItemFailures": [] }));
     assert_eq!(connections().await, 0, "whoever may have missed something is given up");
+}
+
+/// A webhook that fails, and is replayed.
+async fn webhooks(stack: &Stack, maker: &Maker, player: &Player) {
+    let operator = maker.player(Role::Operator).await;
+    let receiver = Receiver::start(&[Reaction::Status(410), Reaction::Status(200)]).await;
+    let endpoint = json!({ "url": receiver.url, "event_types": ["game.*"], "reason": "grants" });
+    let path = "/api/admin/webhooks/endpoints";
+    let mut id = String::new();
+    for _ in ["first", "replayed"] {
+        let answer = operator.api.post(path, &endpoint).key("webhook").send().await.ok();
+        answer["endpoint"]["id"].as_str().unwrap_or_default().clone_into(&mut id);
+    }
+    player.spin(1, "told").send().await.ok();
+    let deliveries = format!("/api/admin/webhooks/deliveries?endpoint={id}&status=failed");
+    let failed = || async { operator.api.get(&deliveries).await.ok()["items"][0].clone() };
+    eventually("it fails", || async { !failed().await.is_null() }).await;
+    let replay =
+        format!("/api/admin/webhooks/replay/{}", failed().await["id"].as_str().unwrap_or_default());
+    operator.api.post(&replay, &json!({ "reason": "grants" })).key("replay").send().await.ok();
+    stack.settled(DEADLINE).await.expect("settles");
 }
 
 /// An entry that is none.

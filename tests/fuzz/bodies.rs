@@ -36,6 +36,17 @@ fn sound(path: &str) -> Option<Value> {
         "/api/admin/fraud/rules/test" => json!({
             "document": fraud_rules(), "features": { "cards_24h": 3 }, "recent": 5,
         }),
+        "/api/admin/webhooks/endpoints" => json!({
+            "url": "http://127.0.0.1:9/hook", "event_types": ["*"], "description": "fuzz",
+            "reason": "fuzz",
+        }),
+        "/api/admin/webhooks/endpoints/{id}" => json!({
+            "url": "http://127.0.0.1:9/hook", "event_types": ["shop.*"], "active": false,
+            "reason": "fuzz",
+        }),
+        "/api/admin/webhooks/endpoints/{id}/rotate-secret" | "/api/admin/webhooks/replay/{id}" => {
+            json!({ "reason": "fuzz" })
+        }
         "/api/auth/login" => json!({ "site_id": "fuzz01", "password": PASSWORD }),
         "/api/games/slot/spin" => json!({ "bet": 1 }),
         "/api/shop/buy" | "/api/shop/purchase" => {

@@ -31,4 +31,5 @@ mod streak;
 mod streak_repair;
 mod sync;
 mod tokens;
+mod webhooks_out;
 // (cargo xtask new-endpoint adds journeys above)

@@ -28,14 +28,13 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         ("health", "default-route") => Http(404),
         ("health", "default-route-method") => Http(405),
         ("streak-read", "query-string") | ("account-email", "confirm") => Http(422),
-        ("auth-signup" | "invite-issue", "typical") => Http(201),
+        ("auth-signup" | "invite-issue" | "webhook-admin", "typical") => Http(201),
         (
             "account-email" | "account-erase" | "account-export" | "account-read"
             | "account-rename" | "auth-login" | "auth-logout" | "auth-logout-all" | "auth-password"
             | "auth-refresh" | "dashboard-read" | "dev-reset" | "fairness" | "fraud-audit"
-            | "fraud-rules" | "health"
-            | "realtime-ticket" | "shop-buy" | "shop-catalog" | "slot-spin" | "streak-claim"
-            | "streak-read",
+            | "fraud-rules" | "health" | "realtime-ticket" | "shop-buy" | "shop-catalog"
+            | "slot-spin" | "streak-claim" | "streak-read",
             "typical" | "cookies" | "base64-body" | "rotate" | "remove",
         ) => Http(200),
         ("socket-connect", "typical") => Exactly(json!({
@@ -48,7 +47,12 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         }
         // What the second and the fourth are about fails with the second.
         ("push", "poison") => Failed(&[1, 3]),
-        ("outbox" | "projections" | "olap-load" | "push" | "mail-send", _) => Failed(&[]),
+        ("webhook-deliver", "poison") => Failed(&[1]),
+        (
+            "outbox" | "projections" | "olap-load" | "push" | "mail-send" | "webhook-fanout"
+            | "webhook-deliver",
+            _,
+        ) => Failed(&[]),
         ("streak-repair", "typical") => {
             Summary(&["players", "protections_consumed", "streaks_broken"])
         }

@@ -128,6 +128,8 @@ def known(name: str) -> dict:
             return {"document": NO_FRAUD_RULES, "expected_version": 0}
         case "fraud_rules_test":
             return {"document": NO_FRAUD_RULES}
+        case "webhook_register":
+            return {"url": f"http://127.0.0.1:9/{next(numbers)}", "event_types": ["webhook.none"]}
     return {}
 
 
@@ -136,6 +138,10 @@ def known_path(name: str) -> dict:
     match name:
         case "users_read":
             return {"id": newcomer()["user"]["id"]}
+        case "webhook_update" | "webhook_delete" | "webhook_rotate_secret":
+            return {"id": "01a1fc2d-373d-7239-99a1-cae86f96420f"}
+        case "webhook_replay":
+            return {"id": "msg_" + "A" * 43}
         case "dev_reset":
             return {"site_id": "user002"}
     return {}

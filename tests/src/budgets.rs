@@ -66,6 +66,8 @@ const CHANGE_AND_READ: &[(&str, u64)] =
     &[("BatchGetItem", 1), ("GetItem", 1), ("TransactWriteItems", 1)];
 /// The caller, and the rules in force.
 const RULES: &[(&str, u64)] = &[("BatchGetItem", 1), ("GetItem", 1)];
+/// Load, the endpoints, load again, decide, commit.
+const EDIT: &[(&str, u64)] = &[("BatchGetItem", 3), ("TransactWriteItems", 1)];
 const ONE_ITEM: &[(&str, u64)] = &[("GetItem", 1)];
 const SCREEN: &[(&str, u64)] = &[("Query", 1)];
 const NOTHING: &[(&str, u64)] = &[];
@@ -139,6 +141,15 @@ pub const ROWS: &[Row] = &[
     row("DELETE /api/auth/email", "again", 200, Player::remove_email, &[("GetItem", 1), ("Query", 1)], (2.0, 0.0)),
     row("POST /api/admin/invite-codes", "", 201, issue_invite, COMMAND, (2.0, 8.0)).by(By::Admin),
     row("POST /api/admin/invite-codes", "again", 201, issue_invite, REPLAY, (3.0, 0.0)).by(By::Admin),
+    row("POST /api/admin/webhooks/endpoints", "", 201, register_webhook, EDIT, (5.0, 8.0)).by(By::Admin),
+    row("POST /api/admin/webhooks/endpoints", "again", 201, register_webhook, REPLAY, (3.0, 0.0)).by(By::Admin),
+    row("GET /api/admin/webhooks/endpoints", "", 200, |p| get(p, "/api/admin/webhooks/endpoints"), &[("BatchGetItem", 1), ("GetItem", 1)], (2.0, 0.0)).by(By::Admin),
+    row("PUT /api/admin/webhooks/endpoints/{id}", "unknown", 404, |p| webhook(p, Method::PUT, "endpoints/{}"), &[("BatchGetItem", 3)], (5.0, 0.0)).by(By::Admin),
+    row("POST /api/admin/webhooks/endpoints/{id}/rotate-secret", "unknown", 404, |p| webhook(p, Method::POST, "endpoints/{}/rotate-secret"), &[("BatchGetItem", 3)], (5.0, 0.0)).by(By::Admin),
+    row("DELETE /api/admin/webhooks/endpoints/{id}", "unknown", 404, |p| webhook(p, Method::DELETE, "endpoints/{}?reason=budgets"), &[("BatchGetItem", 3)], (5.0, 0.0)).by(By::Admin),
+    row("GET /api/admin/webhooks/deliveries", "none", 200, |p| get(p, &format!("/api/admin/webhooks/deliveries?endpoint={}", p.id)), &[("GetItem", 1), ("Query", 4)], (3.0, 0.0)).by(By::Admin),
+    row("GET /api/admin/webhooks/deliveries", "none failed", 200, |p| get(p, &format!("/api/admin/webhooks/deliveries?endpoint={}&status=failed", p.id)), &[("GetItem", 1), ("Query", 1)], (1.5, 0.0)).by(By::Admin),
+    row("POST /api/admin/webhooks/replay/{id}", "unknown", 404, |p| webhook(p, Method::POST, "replay/msg_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), &[("BatchGetItem", 2)], (3.0, 0.0)).by(By::Admin),
     row("POST /api/auth/signup", "counted code", 201, |p| p.api.post("/api/auth/signup", &with_code("budgets")), INVITED, (3.0, 16.0)),
     row("POST /api/auth/signup", "unknown code", 422, |p| p.api.post("/api/auth/signup", &with_code("nobody-knows")), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /api/admin/fraud/rules", "", 200, |p| get(p, "/api/admin/fraud/rules"), RULES, (2.0, 0.0)).by(By::Admin),
@@ -181,6 +192,20 @@ fn issue_invite(admin: &Player) -> Call {
     let body =
         json!({ "code": "budgets", "uses": 1, "expires_at": expires_at, "reason": "budgets" });
     admin.api.post("/api/admin/invite-codes", &body).key("invite")
+}
+
+/// Of nobody's interest, so that nothing is delivered.
+fn register_webhook(admin: &Player) -> Call {
+    let body = json!({ "url": "http://127.0.0.1:9/", "event_types": ["budgets.none"],
+                       "reason": "budgets" });
+    admin.api.post("/api/admin/webhooks/endpoints", &body).key("webhook")
+}
+
+/// A call about an endpoint or a delivery that nobody knows.
+fn webhook(admin: &Player, method: Method, path: &str) -> Call {
+    let path = path.replace("{}", &admin.id);
+    let call = admin.api.call(method, &format!("/api/admin/webhooks/{path}")).key(&path);
+    call.body(json!({ "reason": "budgets" }).to_string())
 }
 
 fn with_code(code: &str) -> Value {
@@ -268,6 +293,8 @@ const fn part(
 pub const BEHIND_AN_ENTRY: &[Part] = &[
     part("OutboxFunction", 1, &[("kinesis:PutRecords", 1), ("sqs:SendMessageBatch", 1)], (0.0, 0.0)),
     part("ProjectionsFunction", 1, &[("dynamodb:PutItem", 1), ("dynamodb:Query", 1), ("sqs:SendMessageBatch", 1)], (1.0, 1.0)),
+    // Nobody is told: there is no endpoint.
+    part("WebhookFanoutFunction", 1, &[("dynamodb:BatchGetItem", 1)], (1.0, 0.0)),
     // Two messages: the entry's frames, and the statistics.
     part("PushFunction", 2, &[("dynamodb:Query", 2), ("execute-api:PostToConnection", 3)], (2.0, 0.0)),
 ];

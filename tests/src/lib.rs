@@ -15,6 +15,7 @@ mod hands;
 mod made;
 mod mailbox;
 mod player;
+mod receiver;
 pub mod script;
 mod socket;
 
@@ -32,6 +33,7 @@ pub use hands::Hands;
 pub use made::Maker;
 pub use mailbox::Mailbox;
 pub use player::{PASSWORD, Player, fresh_name, login, signup_body};
+pub use receiver::{Heard, Reaction, Receiver};
 pub use socket::Socket;
 
 /// How long anything that happens by itself may take before a test fails.

@@ -47,6 +47,9 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("fraud-rules", fraud_rules::function),
     ("account-email", account_email::function),
     ("mail-send", mail_send::function),
+    ("webhook-admin", webhook_admin::function),
+    ("webhook-fanout", webhook_fanout::function),
+    ("webhook-deliver", webhook_deliver::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -84,6 +87,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         fraud_audit::router().into_openapi(),
         fraud_rules::router().into_openapi(),
         account_email::router().into_openapi(),
+        webhook_admin::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

@@ -108,6 +108,7 @@ fn make(entropy: &Entropy) -> Parameters {
         ("payment-provider".to_owned(), api_key.to_string()),
         ("payment-webhook-keys".to_owned(), webhook_keys.to_string()),
         ("fairness-master-key".to_owned(), secret()),
+        ("webhook-master-key".to_owned(), secret()),
         ("clickhouse".to_owned(), r#"{"username":"default","password":""}"#.to_owned()),
     ])
 }

@@ -259,6 +259,9 @@ fn spec(options: &Options, host: &str, provider_url: &str) -> Result<Spec> {
     given.insert("SocketUrl".to_owned(), format!("ws://{host}/realtime"));
     given.insert("SocketEndpoint".to_owned(), format!("http://{host}/realtime"));
     given.insert("PaymentProviderUrl".to_owned(), provider_url.to_owned());
+    // Receivers are on this machine, too. Not in the stage's own parameters: on AWS a
+    // function's loopback is where Lambda's Runtime API is.
+    given.insert("WebhookReach".to_owned(), "loopback".to_owned());
     if let Some(url) = &options.clickhouse_url {
         given.insert("ClickHouseUrl".to_owned(), url.clone());
     }

@@ -25,6 +25,7 @@ pub mod rules;
 pub mod secret;
 pub mod shop;
 pub mod slot;
+pub mod webhook;
 
 pub use language::Language;
 pub use page::Page;

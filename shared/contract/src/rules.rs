@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Display};
 
+use domain::webhook::EventFilter;
 use garde::{Validate, i18n};
 
 use crate::{Field, Rule, Secret};
@@ -188,6 +189,14 @@ pub fn grants(value: &BTreeMap<String, u32>, _: &()) -> garde::Result {
 /// When it is not of three capitals.
 pub fn currency(value: &str, _: &()) -> garde::Result {
     check(value.len() == 3 && value.bytes().all(|b| b.is_ascii_uppercase()))
+}
+
+/// Event types that a webhook subscribes to: `streak.claim`, `shop.*` or `*`.
+///
+/// # Errors
+/// When it is not that.
+pub fn event_filter(value: &str, (): &()) -> garde::Result {
+    check(EventFilter::try_from(value.to_owned()).is_ok())
 }
 
 fn check(ok: bool) -> garde::Result {

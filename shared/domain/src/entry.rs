@@ -6,8 +6,9 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId, fraud,
+    AttemptId, Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId, fraud,
     purchase::{Clawback, Granted, Price, Status},
+    webhook::{DeliveryId, EndpointChange},
 };
 
 /// One change of one player. Append-only; holds no personal data.
@@ -178,6 +179,21 @@ pub enum Fact {
     EmailChanged {
         change: EmailChange,
     },
+    /// On the journal of the operator who did it. Never a secret, and not the URL, of
+    /// which a part may be one of the receiver's.
+    WebhookEndpointChanged {
+        endpoint: WebhookEndpointId,
+        change: EndpointChange,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// On the journal of the operator who asked for it. Its event puts the delivery
+    /// back into the queue.
+    WebhookDeliveryReplayed {
+        delivery: DeliveryId,
+        /// Why, in the operator's words.
+        reason: String,
+    },
 }
 
 /// Why a session ended.
@@ -234,6 +250,8 @@ impl Fact {
             Self::FraudDecided { .. } => "fraud_decided",
             Self::FraudRulesActivated { .. } => "fraud_rules_activated",
             Self::EmailChanged { .. } => "email_changed",
+            Self::WebhookEndpointChanged { .. } => "webhook_endpoint_changed",
+            Self::WebhookDeliveryReplayed { .. } => "webhook_delivery_replayed",
         }
     }
 
@@ -267,7 +285,9 @@ impl Fact {
             | Self::LimitedPackageOffered { .. }
             | Self::PromoCodeIssued { .. }
             | Self::FraudRulesActivated { .. }
-            | Self::EmailChanged { .. } => true,
+            | Self::EmailChanged { .. }
+            | Self::WebhookEndpointChanged { .. }
+            | Self::WebhookDeliveryReplayed { .. } => true,
         }
     }
 }

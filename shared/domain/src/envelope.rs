@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Entry, Fact, Game, OnceKey, PlayerId, purchase::Status};
+use crate::{Entry, Fact, Game, OnceKey, PlayerId, purchase::Status, webhook};
 
 /// One event. `(user_id, seq)` identifies it for ever; one entry is one envelope
 /// is one row of ClickHouse.
@@ -114,6 +114,16 @@ pub fn envelope(entry: &Entry) -> Envelope {
                     "previous_version": previous_version, "reason": reason }),
         ),
         Fact::EmailChanged { change } => ("user.email_changed", json!({ "change": change })),
+        Fact::WebhookEndpointChanged { endpoint, change, reason } => (
+            "admin.action",
+            json!({ "action": format!("webhook_endpoint.{}", change.as_str()),
+                    "endpoint_id": endpoint, "reason": reason }),
+        ),
+        Fact::WebhookDeliveryReplayed { delivery, reason } => (
+            "admin.action",
+            json!({ "action": webhook::REPLAY_ACTION, "delivery_id": delivery,
+                    "reason": reason }),
+        ),
     };
     payload["legs"] = json!(entry.legs);
     payload["balance_after"] = json!(entry.after.gold);

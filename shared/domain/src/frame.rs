@@ -208,6 +208,12 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
         Fact::EmailChanged { change } => {
             vec![action("email_changed", serde_json::json!({ "change": change }))]
         }
+        Fact::WebhookEndpointChanged { .. } => {
+            vec![action("webhook_endpoint_changed", serde_json::json!({}))]
+        }
+        Fact::WebhookDeliveryReplayed { .. } => {
+            vec![action("webhook_delivery_replayed", serde_json::json!({}))]
+        }
     };
     data.into_iter()
         .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })

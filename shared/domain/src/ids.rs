@@ -94,3 +94,7 @@ id!(
     /// One try at paying with money, see [`crate::fraud`].
     AttemptId
 );
+id!(
+    /// A receiver of outgoing webhooks.
+    WebhookEndpointId
+);

@@ -35,6 +35,7 @@ mod session;
 pub mod slot;
 pub mod stats;
 pub mod streak;
+pub mod webhook;
 
 pub use ctx::Ctx;
 pub use device::{Device, Devices, InvalidDevices, MOST_DEVICES};
@@ -45,7 +46,7 @@ pub use entry::{
 pub use envelope::{Envelope, envelope};
 pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, frames, stats_frame};
 pub use gold::{Gold, Overflow};
-pub use ids::{AttemptId, PlayerId, ReceiptId, RoundId, SessionId};
+pub use ids::{AttemptId, PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId};
 pub use invite::Invite;
 pub use plan::{Change, Credential, PasswordHash, Plan};
 pub use player::{FairnessEpoch, Player, Profile, Streak};

@@ -67,9 +67,9 @@ impl Pace {
             | Fact::LimitedPackageOffered { .. }
             | Fact::PromoCodeIssued { .. }
             | Fact::FraudRulesActivated { .. }
-            | Fact::EmailChanged { change: EmailChange::Confirmed | EmailChange::Removed } => {
-                Some(Self::Account)
-            }
+            | Fact::EmailChanged { change: EmailChange::Confirmed | EmailChange::Removed }
+            | Fact::WebhookEndpointChanged { .. }
+            | Fact::WebhookDeliveryReplayed { .. } => Some(Self::Account),
             Fact::EmailChanged { change: EmailChange::Requested } => Some(Self::Mail),
             // Signing in is paced by address, signing out and leaving never; the
             // rest is the product's own work.

@@ -8,6 +8,7 @@ use crate::{
     fraud::{Assessment, Rules},
     limited::{Package, Promo},
     purchase::{Purchase, Status, Taken},
+    webhook::{Delivery, DeliveryId, Directory},
 };
 
 /// The one entry a command adds, the state after it, and the other items that
@@ -94,6 +95,15 @@ pub enum Change {
     DropEmail,
     /// Forgets the address that waits, if one does.
     DropPendingEmail,
+    /// Stores the webhook endpoints; refused with [`Rejection::WebhooksMoved`] unless
+    /// the version before is the stored one.
+    SaveWebhooks { directory: Directory },
+    /// Makes a failed delivery pending; refused with
+    /// [`Rejection::WebhookDeliveryNotFailed`] unless the revision before is the stored
+    /// one.
+    ReplayDelivery { delivery: Delivery },
+    /// Takes a delivery off the list of those that failed.
+    UnlistFailedDelivery { id: DeliveryId },
 }
 
 /// What a login is checked against.

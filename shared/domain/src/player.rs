@@ -161,8 +161,10 @@ impl Player {
             | Fact::InviteCodeIssued { .. }
             | Fact::RoundSettled { .. }
             | Fact::LimitedPackageOffered { .. }
-            | Fact::PromoCodeIssued { .. } => {}
-            | Fact::EmailChanged { .. } => {}
+            | Fact::PromoCodeIssued { .. }
+            | Fact::EmailChanged { .. }
+            | Fact::WebhookEndpointChanged { .. }
+            | Fact::WebhookDeliveryReplayed { .. } => {}
             Fact::StreakClaimed { day, count, xp, protections_used, .. } => {
                 next.total_xp = self.total_xp.checked_add(u64::from(*xp)).ok_or(Overflow)?;
                 next.streak.last_day = Some(*day);

@@ -82,6 +82,15 @@ pub enum Rejection {
     /// The token is genuine, but the address it was sent to no longer waits.
     #[error("the address does not wait to be confirmed")]
     EmailNotPending,
+    #[error("there is no such webhook endpoint")]
+    WebhookEndpointNotFound,
+    #[error("there are {maximum} webhook endpoints already")]
+    TooManyWebhookEndpoints { maximum: usize },
+    /// Somebody else changed an endpoint meanwhile: decide again.
+    #[error("the webhook endpoints have just changed")]
+    WebhooksMoved,
+    #[error("the delivery has not failed")]
+    WebhookDeliveryNotFailed,
 }
 
 impl From<Overflow> for Rejection {

@@ -5,13 +5,15 @@
 mod support;
 
 use domain::{
-    Account, After, AttemptId, Closed, Ctx, EmailChange, Entry, Fact, Game, Gold, Invite, Legs, Once, OnceKey,
-    Plan, Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
+    Account, After, AttemptId, Closed, Ctx, EmailChange, Entry, Fact, Game, Gold, Invite, Legs,
+    Once, OnceKey, Plan, Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
+    WebhookEndpointId,
     command::{claim_streak, erase, repair_streak},
     envelope, frames, fraud, level,
     purchase::{Granted, Money, Price, Status},
     stats::{GameStats, Stats},
     stats_frame,
+    webhook::{DeliveryId, EndpointChange},
 };
 use jiff::{ToSpan, civil::date};
 use serde_json::{Value, json};
@@ -134,6 +136,30 @@ fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
                 reason: "spring".to_owned(),
             },
             "invite_code_issued",
+            "admin.action",
+            &["user_action"],
+        ),
+        (
+            Fact::WebhookEndpointChanged {
+                endpoint: WebhookEndpointId::from_bytes([5; 16]),
+                change: EndpointChange::Registered,
+                reason: "ticket".to_owned(),
+            },
+            "webhook_endpoint_changed",
+            "admin.action",
+            &["user_action"],
+        ),
+        (
+            Fact::WebhookDeliveryReplayed {
+                delivery: DeliveryId::of(
+                    WebhookEndpointId::from_bytes([5; 16]),
+                    PlayerId::from_bytes([1; 16]),
+                    7,
+                    ctx().now,
+                ),
+                reason: "ticket".to_owned(),
+            },
+            "webhook_delivery_replayed",
             "admin.action",
             &["user_action"],
         ),

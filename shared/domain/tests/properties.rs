@@ -9,7 +9,8 @@ use domain::{
     MOST_SESSIONS, PasswordHash, Plan, Player, ReceiptId, Rejection, SessionId,
     catalog::CATALOG,
     command::{
-        advance_purchase, buy_item, buy_pack, change_email, change_password, claim_streak, close_sessions, erase, issue_invite,
+        advance_purchase, buy_item, buy_pack, change_email, change_password, claim_streak,
+        close_sessions, erase, issue_invite,
         log_in::{self, LogIn},
         refresh_session, rename, repair_streak, reset, rotate_fairness, spin_slot,
     },

@@ -8,8 +8,8 @@ mod opaque;
 mod password;
 mod session;
 
-pub(crate) use guesses::network;
 pub use device::ClientDevice;
+pub(crate) use guesses::network;
 pub use guesses::{Guess, PerAddress};
 pub use jwt::{ACCESS_TOKEN_SECONDS, Issued, JwtKeys, KeyError, TokenError};
 pub use opaque::{Opaque, fingerprint};

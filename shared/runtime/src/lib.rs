@@ -6,6 +6,7 @@ mod aws;
 pub mod clickhouse;
 pub mod command;
 mod deps;
+pub mod egress;
 pub mod fraud;
 mod function;
 pub mod http;
@@ -16,6 +17,7 @@ pub mod push;
 pub mod secrets;
 pub mod tracing;
 mod turns;
+pub mod webhooks;
 
 pub use deps::{Clock, Deps, Entropy, Env, MissingVariable, utc_day};
 pub use function::{Context, Error, Function, InvalidEvent, LambdaEvent, error_type, run};

@@ -134,6 +134,34 @@ pub fn fraud_decision(action: &'static str) {
     record(FraudDecision { action, fraud_decisions_total: 1 });
 }
 
+/// One attempt at delivering a webhook, or the end of all.
+#[metrics(emf::dimension_sets = [["stage"], ["stage", "result"]])]
+pub struct WebhookDelivery {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    /// `delivered`, `retried` or `failed`.
+    result: &'static str,
+    webhook_delivery_total: u64,
+    /// From connecting to the receiver's answer.
+    #[metrics(unit = Millisecond)]
+    webhook_delivery_duration_ms: f64,
+}
+
+impl WebhookDelivery {
+    /// What became of an attempt that ended at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String, result: &'static str, duration_ms: f64) -> Self {
+        Self {
+            at: at.into(),
+            stage,
+            result,
+            webhook_delivery_total: 1,
+            webhook_delivery_duration_ms: duration_ms,
+        }
+    }
+}
+
 /// How long something took; the one place that reads the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);

@@ -11,7 +11,7 @@ use std::{
 use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use contract::Secret;
-use domain::fairness::MasterKey;
+use domain::{fairness::MasterKey, webhook::WebhookMasterKey};
 use futures::future::{BoxFuture, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -135,12 +135,28 @@ impl Deps {
     /// # Errors
     /// The variable is not set.
     pub fn master_key(&self) -> Result<Rotating<MasterKey>, MissingVariable> {
-        self.secret("FAIRNESS_MASTER_KEY_SECRET", |text| {
-            let bytes = BASE64_STANDARD.decode(text).ok();
-            let bytes: Option<[u8; 32]> = bytes.and_then(|bytes| bytes.try_into().ok());
-            bytes.map(MasterKey::new).ok_or_else(|| "not the base64 of 32 bytes".to_owned())
+        self.secret("FAIRNESS_MASTER_KEY_SECRET", |text| key_of_32_bytes(text).map(MasterKey::new))
+    }
+}
+
+impl Deps {
+    /// The key all webhook secrets are derived from: the secret that
+    /// `WEBHOOK_MASTER_KEY_SECRET` names, base64 of 32 bytes.
+    ///
+    /// It must stay as it is: another one changes every receiver's secret at once.
+    ///
+    /// # Errors
+    /// The variable is not set.
+    pub fn webhook_master_key(&self) -> Result<Rotating<WebhookMasterKey>, MissingVariable> {
+        self.secret("WEBHOOK_MASTER_KEY_SECRET", |text| {
+            key_of_32_bytes(text).map(WebhookMasterKey::new)
         })
     }
+}
+
+fn key_of_32_bytes(text: &str) -> Result<[u8; 32], String> {
+    let bytes = BASE64_STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| "not the base64 of 32 bytes".to_owned())
 }
 
 /// Who a database knows us as: `{"username": …, "password": …}`, as Secrets

@@ -21,7 +21,7 @@ use crate::{
     item::{self, Item, Owner, Pointer},
     keys::{self, Address},
     login::StoredCredential,
-    roster,
+    roster, webhook,
 };
 
 /// How a transaction ended.
@@ -231,7 +231,37 @@ impl Store {
             }
             Change::DropEmail => (Purpose::Free, self.delete(&keys::email(player))?),
             Change::DropPendingEmail => (Purpose::Free, self.delete(&keys::pending_email(player))?),
+            Change::SaveWebhooks { directory } => (
+                Purpose::Rule(Rejection::WebhooksMoved),
+                self.put_after(
+                    webhook::encode_directory(directory)?,
+                    "version",
+                    directory.version,
+                )?,
+            ),
+            Change::ReplayDelivery { delivery } => (
+                Purpose::Rule(Rejection::WebhookDeliveryNotFailed),
+                self.put_after(webhook::encode(delivery)?, "revision", delivery.revision)?,
+            ),
+            Change::UnlistFailedDelivery { id } => {
+                (Purpose::Free, self.delete(&keys::webhook_failed(*id))?)
+            }
         }])
+    }
+
+    /// Puts an item whose attribute `counter` counts its writes, as the one after the
+    /// stored one; the first if there is none.
+    fn put_after(&self, item: Item, counter: &str, count: u64) -> Result<TransactWriteItem> {
+        let before = AttributeValue::N(count.saturating_sub(1).to_string());
+        let put = Put::builder().table_name(&*self.table).set_item(Some(item));
+        if count <= 1 {
+            return build(put.condition_expression("attribute_not_exists(pk)"));
+        }
+        build(
+            put.condition_expression("#counter = :before")
+                .expression_attribute_names("#counter", counter)
+                .expression_attribute_values(":before", before),
+        )
     }
 
     fn put_new(&self, item: Item) -> Result<TransactWriteItem> {

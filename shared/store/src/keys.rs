@@ -28,6 +28,10 @@
 //! | fraud decisions of a player, or of an action, newest first | `FRAUD#OF-PLAYER#id/time#attempt`, `FRAUD#OF-ACTION#action#shard/time#attempt`, then `FRAUD#DECISION#…` | `Query` each, one `BatchGetItem` |
 //! | a player's mail address, and one that waits to be confirmed | `PLAYER#id/AUTH#EMAIL`, `PLAYER#id/AUTH#EMAIL#PENDING` | one `Query` |
 //! | how far the mail about an entry is | `MAIL#player#seq/MAIL` | `PutItem` |
+//! | the webhook endpoints, all together | `WEBHOOKS/ENDPOINTS` | `GetItem`; written within the commit, or by `PutItem` |
+//! | a webhook's delivery | `WEBHOOK#endpoint#shard/event` | `GetItem`, `PutItem` |
+//! | an endpoint's deliveries, newest first | `WEBHOOK#endpoint#shard/…` of every shard | `Query` each |
+//! | an endpoint's failed deliveries, newest first | `WEBHOOKFAILED#endpoint/…` | `Query` |
 //!
 //! The descending query depends on the order of a player's sort keys:
 //! everything that is not read with the state sorts **before** `ENTRY#`
@@ -36,7 +40,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{AttemptId, OnceKey, PlayerId, ReceiptId, fraud::Action};
+use domain::{
+    AttemptId, OnceKey, PlayerId, ReceiptId, WebhookEndpointId, fraud::Action, webhook::DeliveryId,
+};
 use jiff::Timestamp;
 
 pub type Key = HashMap<String, AttributeValue>;
@@ -264,6 +270,33 @@ pub fn fraud_place(at: Timestamp, attempt: AttemptId) -> String {
 
 pub fn in_fraud_list(list: String, place: &str) -> Address {
     Address::new(list, place)
+}
+
+/// The one item of all webhook endpoints.
+pub fn webhooks() -> Address {
+    Address::new("WEBHOOKS".to_owned(), "ENDPOINTS")
+}
+
+/// Partitions that an endpoint's deliveries are spread over: an endpoint that is told
+/// of everything gets as many writes as a busy player each.
+pub const WEBHOOK_SHARDS: u8 = 4;
+
+/// By the last byte of the event's hash. Sort keys are in order of time.
+pub fn webhook_delivery(id: DeliveryId) -> Address {
+    let shard = id.event.as_bytes()[15] % WEBHOOK_SHARDS;
+    Address::new(webhook_deliveries(id.endpoint, shard), id.event.to_string())
+}
+
+pub fn webhook_deliveries(endpoint: WebhookEndpointId, shard: u8) -> String {
+    format!("WEBHOOK#{endpoint}#{shard}")
+}
+
+pub fn webhook_failed(id: DeliveryId) -> Address {
+    Address::new(webhook_failures(id.endpoint), id.event.to_string())
+}
+
+pub fn webhook_failures(endpoint: WebhookEndpointId) -> String {
+    format!("WEBHOOKFAILED#{endpoint}")
 }
 
 #[cfg(test)]

@@ -15,13 +15,14 @@ mod item;
 mod keys;
 mod limited;
 mod login;
+mod mail;
 mod needs;
 mod purchase;
-mod mail;
 mod roster;
 mod socket;
 mod subject;
 mod view;
+mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,13 +39,14 @@ pub use execute::{Decision, Receipt};
 pub use fraud::{FraudFilter, FraudRules, Seen, Tried};
 pub use item::decode_entry;
 pub use login::Login;
+pub use mail::{Claimed, MailClaim, MailProgress};
 pub use needs::{Found, Needs};
 pub use purchase::{DUE_SHARDS, Due};
 pub use roster::{Bookmark, SHARDS as ROSTER_SHARDS};
-pub use mail::{Claimed, MailClaim, MailProgress};
 pub use socket::{Connection, Ticket};
 pub use subject::Subject;
 pub use view::Opened;
+pub use webhook::DeliveryPage;
 
 /// Before the first retry of a call, doubling, with jitter. The SDK's own second
 /// is a hundred times what the table takes to answer.

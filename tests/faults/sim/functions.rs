@@ -177,7 +177,7 @@ pub fn put_secrets(world: &mut World) -> String {
         for (_, name) in function.env.iter().filter(|(name, _)| name.ends_with("_SECRET")) {
             let value = match name.rsplit('/').next().unwrap_or_default() {
                 "jwt-keys" => keys.clone(),
-                "fairness-master-key" => master.clone(),
+                "fairness-master-key" | "webhook-master-key" => master.clone(),
                 "clickhouse" => json!({ "username": "sim", "password": "sim" }).to_string(),
                 _ => continue,
             };

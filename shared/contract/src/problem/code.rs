@@ -262,6 +262,24 @@ codes! {
         ko "읽을 수 없는 웹훅", "웹훅 본문을 이해할 수 없습니다.";
         en "Unreadable webhook", "The webhook's body cannot be understood.";
 
+    // Webhooks
+    WebhookUrlNotAllowed = "webhook_url_not_allowed", 422;
+        ko "사용할 수 없는 주소", "공개된 https 주소만 사용할 수 있습니다.";
+        en "URL not allowed", "Only https URLs of hosts on the public internet can be used.";
+    WebhookEndpointNotFound = "webhook_endpoint_not_found", 404;
+        ko "웹훅 없음", "해당 웹훅을 찾을 수 없습니다.";
+        en "Webhook endpoint not found", "There is no such webhook endpoint.";
+    /// Carries `maximum`.
+    TooManyWebhookEndpoints = "too_many_webhook_endpoints", 409;
+        ko "웹훅 한도 초과", "웹훅을 더 등록할 수 없습니다. 사용하지 않는 웹훅을 삭제해 주세요.";
+        en "Too many webhook endpoints", "No more webhook endpoints can be registered. Delete one first.";
+    WebhookDeliveryNotFound = "webhook_delivery_not_found", 404;
+        ko "전송 내역 없음", "해당 전송 내역을 찾을 수 없습니다.";
+        en "Delivery not found", "There is no such delivery.";
+    WebhookDeliveryNotFailed = "webhook_delivery_not_failed", 409;
+        ko "실패한 전송이 아님", "실패한 전송만 다시 보낼 수 있습니다.";
+        en "Delivery has not failed", "Only a delivery that failed can be replayed.";
+
     // The service
     /// Others kept changing the same state; the same request will succeed.
     ConflictRetry = "conflict_retry", 503, retry 1;

@@ -1,8 +1,9 @@
 //! The commands: each a pure function from state, command and context to a
 //! [`crate::Plan`] or a named [`crate::Rejection`].
 
-pub mod advance_purchase;
 pub mod activate_fraud_rules;
+pub mod administer_webhooks;
+pub mod advance_purchase;
 pub mod buy_item;
 pub mod buy_limited;
 pub mod buy_pack;

@@ -3,10 +3,11 @@
 use jiff::{Timestamp, civil::date};
 
 mod accounts;
-mod fraud;
 mod emails;
+mod fraud;
 mod paces;
 mod purchases;
+mod webhooks;
 
 use super::{
     buy_item, claim_streak,

@@ -73,6 +73,14 @@ impl From<Rejection> for Problem {
             Rejection::PromoPriceUnlike => {
                 Self::new(Code::ValidationFailed).field("/price", Rule::InvalidFormat)
             }
+            Rejection::WebhookEndpointNotFound => Self::new(Code::WebhookEndpointNotFound),
+            Rejection::TooManyWebhookEndpoints { maximum } => {
+                Self::new(Code::TooManyWebhookEndpoints).with("maximum", maximum)
+            }
+            rejection @ Rejection::WebhooksMoved => {
+                Self::new(Code::ConflictRetry).caused_by(rejection)
+            }
+            Rejection::WebhookDeliveryNotFailed => Self::new(Code::WebhookDeliveryNotFailed),
             Rejection::InvalidClientSeed => {
                 Self::new(Code::ValidationFailed).field("/client_seed", Rule::InvalidFormat)
             }

@@ -113,7 +113,9 @@ pub fn pace(kind_or_operation: &str) -> Option<usize> {
         | "password"
         | "invite_code_issued"
         | "invite"
-        | "fraud_rules_activated" => Some(3),
+        | "fraud_rules_activated"
+        | "webhook_endpoint_changed"
+        | "webhook_delivery_replayed" => Some(3),
         _ => None,
     }
 }
@@ -308,7 +310,7 @@ impl Snap {
                 // As the account was seeded.
                 next.set_password(entry.seq, &asked["password"]);
             }
-            "invite_code_issued" => {}
+            "invite_code_issued" | "webhook_endpoint_changed" | "webhook_delivery_replayed" => {}
             "streak_claimed" => {
                 let day = day_number(&fact["day"]).unwrap_or(i64::MIN);
                 let (count, used) = match self.standing(day) {

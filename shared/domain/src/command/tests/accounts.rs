@@ -67,7 +67,7 @@ fn open(player: &Player) -> Vec<u8> {
 }
 
 #[track_caller]
-fn moves_no_gold(before: &Player, plan: &Plan) {
+pub(super) fn moves_no_gold(before: &Player, plan: &Plan) {
     assert_eq!((&plan.entry().legs, plan.after().gold), (&Legs::none(), before.gold));
     assert_eq!(plan.after().version, before.version + 1);
 }

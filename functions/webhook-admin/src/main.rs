@@ -1,0 +1,6 @@
+//! The `webhook-admin` Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(webhook_admin::function).await
+}
