@@ -146,7 +146,7 @@ async fn a_device_and_a_network_are_recognised_whoever_buys() {
         (shop.maker.player(Role::Standard).await, shop.maker.player(Role::Standard).await);
     let with = |player, key: &str, address, device: &str| Purchase {
         device: Some(device.to_owned()),
-        ..Purchase::of(player, key).from(address)
+        ..Purchase::of(player, key).at(address)
     };
     let first = with(&one, "a", "2001:db8:1:2::1", "phone");
     shop.till.assess(&first).await.expect("is decided");
