@@ -173,7 +173,7 @@ async fn after_six_attempts_it_has_failed_and_an_operator_may_replay_it() {
     assert_eq!(down.heard().len(), 6);
     assert_eq!((&failed["attempts"], &failed["last_result"]), (&json!(6), &json!("status 500")));
     assert_eq!(failed["next_attempt_at"], Value::Null);
-    assert_eq!(world.deliveries(&endpoint, "&status=failed").await, [failed.clone()]);
+    assert_eq!(world.deliveries(&endpoint, "&status=failed").await, std::slice::from_ref(&failed));
     assert!(world.deliveries(&endpoint, "&status=delivered").await.is_empty());
 
     let replayed = world.replay(&failed, "replay").await;
