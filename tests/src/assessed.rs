@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use contract::{Language, Secret};
 use devstack::Stack;
 use domain::{AttemptId, Ctx, Once, OnceKey, PlayerId, fraud::Assessment};
+use reqwest::header::HeaderMap;
 use runtime::{
     Clock, Deps, Entropy, Problem,
+    auth::ClientDevice,
     fraud::{Attempt, Card, Guard},
     http::Meta,
 };
@@ -81,6 +83,7 @@ impl Till {
             language: Language::default(),
             source_ip: purchase.address,
             device_fingerprint: purchase.device.as_deref().map(Secret::from),
+            device: ClientDevice::of(&HeaderMap::new()),
             now,
         };
         let seed = Entropy::system().bytes();

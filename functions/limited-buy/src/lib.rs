@@ -15,6 +15,7 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
+    fraud::Guard,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
     metrics,
     payments::Desk,
@@ -29,9 +30,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
     let desk = Desk::new(store.clone(), deps.payments()?, "buy");
-    let shop = Shop { store, desk, entropy: deps.entropy.clone() };
+    let keys = deps.jwt_keys()?;
+    let guard = Guard::new(store.clone(), keys.clone());
+    let shop = Shop { store, desk, guard, entropy: deps.entropy.clone() };
     let routes = router().with_state(Arc::new(shop));
-    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
+    Ok(Function::http(signed_in_app(routes, &deps, keys)))
 }
 
 /// The function's routes.
@@ -43,6 +46,7 @@ pub fn router() -> OpenApiRouter<Arc<Shop>> {
 pub struct Shop {
     store: Store,
     desk: Desk,
+    guard: Guard,
     entropy: Entropy,
 }
 
@@ -94,11 +98,23 @@ impl Shop {
         if let Some(promo) = &promo_code {
             needs = needs.promo(&code, promo);
         }
+        let subject = caller.subject();
+        let mut assessed = None;
+        if let Some(token) = &payment_token {
+            if let Some(receipt) = self.store.receipt(subject, &once).await? {
+                self.desk.charge(&receipt.entry, true, token.clone(), &ctx).await;
+                return command::answered(receipt);
+            }
+            // At the usual price: what a promo code is good for shows within the command.
+            let price = package.price.times(quantity).map_err(Rejection::from)?;
+            assessed = self.guard.assessed(subject, &once, token, &price, meta, &ctx).await?;
+        }
         let receipt = self
             .store
-            .execute_with(caller.subject(), once, &needs, |state, found| {
+            .execute_with(subject, once, &needs, |state, found| {
                 let promo = promo_code.as_deref().map(|code| (code, found.promo.as_ref()));
-                let order = Order { package: &package, quantity, shards: &found.shards, promo };
+                let shards = &found.shards;
+                let order = Order { package: &package, quantity, shards, promo, assessed };
                 let plan = buy_limited::decide(state, &order, &ctx)?;
                 let answer = Some(rendered(plan.entry()));
                 Ok(Some(Decision { plan, answer }))

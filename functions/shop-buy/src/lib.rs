@@ -15,6 +15,7 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
+    fraud::Guard,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
     metrics,
     payments::Desk,
@@ -29,9 +30,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
     let desk = Desk::new(store.clone(), deps.payments()?, "buy");
-    let shop = Shop { store, desk, entropy: deps.entropy.clone() };
+    let keys = deps.jwt_keys()?;
+    let guard = Guard::new(store.clone(), keys.clone());
+    let shop = Shop { store, desk, guard, entropy: deps.entropy.clone() };
     let routes = router().with_state(Arc::new(shop));
-    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
+    Ok(Function::http(signed_in_app(routes, &deps, keys)))
 }
 
 /// The function's routes.
@@ -45,6 +48,7 @@ pub fn router() -> OpenApiRouter<Arc<Shop>> {
 pub struct Shop {
     store: Store,
     desk: Desk,
+    guard: Guard,
     entropy: Entropy,
 }
 
@@ -132,10 +136,17 @@ impl Shop {
         })?;
         let ctx = command::context(meta, &self.entropy);
         let once = command::once(key, "shop_buy", &(&product_id, quantity, token.expose()));
+        let subject = caller.subject();
+        if let Some(receipt) = self.store.receipt(subject, &once).await? {
+            self.desk.charge(&receipt.entry, true, token, &ctx).await;
+            return command::answered(receipt);
+        }
+        let price = buy_pack::price(&product_id, quantity)?;
+        let assessed = self.guard.assessed(subject, &once, &token, &price, meta, &ctx).await?;
         let receipt = self
             .store
-            .execute(caller.subject(), once, |state| {
-                let plan = buy_pack::decide(state, &product_id, quantity, &ctx)?;
+            .execute(subject, once, |state| {
+                let plan = buy_pack::decide(state, &product_id, quantity, assessed, &ctx)?;
                 let answer = PendingPurchase::of(plan.entry());
                 let answer = answer.map(|answer| command::answer(202, &answer));
                 Ok(Decision { plan, answer })

@@ -4,7 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Entry, Fact, Game, OnceKey, PlayerId, purchase::Status, webhook};
+use crate::{
+    Entry, Fact, Game, OnceKey, PlayerId,
+    purchase::{Price, Status},
+    webhook,
+};
 
 /// One event. `(user_id, seq)` identifies it for ever; one entry is one envelope
 /// is one row of ClickHouse.
@@ -89,9 +93,12 @@ pub fn envelope(entry: &Entry) -> Envelope {
             reason,
         } => (
             purchase_event(*to),
-            json!({ "receipt": receipt, "product_id": product, "quantity": quantity,
-                    "price": price, "from": from, "to": to, "granted": granted,
-                    "clawback": clawback, "reason": reason }),
+            priced(
+                price,
+                json!({ "receipt": receipt, "product_id": product, "quantity": quantity,
+                        "from": from, "status": to, "gold": granted.gold,
+                        "items": granted.items, "clawback": clawback, "reason": reason }),
+            ),
         ),
         Fact::LimitedPackageOffered { code, stock, reason } => (
             "admin.action",
@@ -139,6 +146,18 @@ pub fn envelope(entry: &Entry) -> Envelope {
         seq: entry.seq,
         payload,
     }
+}
+
+/// The payload of a purchase, with what it costs.
+fn priced(price: &Price, mut payload: Value) -> Value {
+    match price {
+        Price::Gold(gold) => payload["price_gold"] = json!(gold),
+        Price::Money(money) => {
+            payload["amount_minor"] = json!(money.amount_minor);
+            payload["currency"] = json!(money.currency);
+        }
+    }
+    payload
 }
 
 /// The event of a purchase that reached `to`.

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Gold, Overflow, PlayerId, ReceiptId, catalog::STREAK_PROTECTION};
+use crate::{AttemptId, Gold, Overflow, PlayerId, ReceiptId, catalog::STREAK_PROTECTION};
 
 /// When a payment that nobody has heard of is asked about, and then given up.
 pub const PENDING_FOR: SignedDuration = SignedDuration::from_mins(15);
@@ -299,6 +299,14 @@ impl Event {
     }
 }
 
+/// That a purchase was looked at for fraud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessed {
+    pub attempt: AttemptId,
+    /// It goes through, and somebody should look at it.
+    pub flagged: bool,
+}
+
 /// Stock kept back for a purchase, or sold by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
@@ -337,6 +345,9 @@ pub struct Purchase {
     pub hold: Option<Hold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clawback: Option<Clawback>,
+    /// What was decided on it before it began, if it is paid with money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessed: Option<Assessed>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// From when on the clean-up asks the provider, while it is open.

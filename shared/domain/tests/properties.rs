@@ -208,7 +208,7 @@ fn decide(
         }
         Command::BuyPack { product, quantity } => {
             let id = CATALOG.get(*product).map_or("nothing", |product| &product.product_id);
-            buy_pack::decide(player, id, *quantity, ctx).map(Some)
+            buy_pack::decide(player, id, *quantity, None, ctx).map(Some)
         }
         Command::Learn { purchase, event } => {
             let Some(purchase) = purchases.get(*purchase) else { return Ok(None) };

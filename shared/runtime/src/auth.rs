@@ -9,6 +9,7 @@ mod password;
 mod session;
 
 pub use device::ClientDevice;
+pub(crate) use device::device_fingerprint;
 pub(crate) use guesses::network;
 pub use guesses::{Guess, PerAddress};
 pub use jwt::{ACCESS_TOKEN_SECONDS, Issued, JwtKeys, KeyError, TokenError};

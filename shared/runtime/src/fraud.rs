@@ -39,6 +39,7 @@ use domain::{
     AttemptId, Ctx, Once, PlayerId, Rejection,
     command::record_fraud_decision,
     fraud::{Action, Assessment, assess},
+    purchase::{Assessed, Price},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
@@ -97,6 +98,32 @@ impl Guard {
     #[must_use]
     pub const fn new(store: Store, keys: Rotating<JwtKeys>) -> Self {
         Self { store, keys }
+    }
+
+    /// As [`Guard::admit`], of a purchase that is about to begin at a price; `None` if it
+    /// is not paid with money.
+    ///
+    /// # Errors
+    /// As [`Guard::admit`].
+    pub async fn assessed(
+        &self,
+        subject: Subject,
+        once: &Once,
+        token: &Secret,
+        price: &Price,
+        meta: &Meta,
+        ctx: &Ctx,
+    ) -> Result<Option<Assessed>, Problem> {
+        let Price::Money(money) = price else { return Ok(None) };
+        let attempt = Attempt {
+            subject,
+            once,
+            card: Card::Token(token),
+            amount_minor: money.amount_minor,
+            currency: &money.currency,
+        };
+        let Assessment { attempt, decision, .. } = self.admit(&attempt, meta, ctx).await?;
+        Ok(Some(Assessed { attempt, flagged: decision.action == Action::Review }))
     }
 
     /// Assesses the attempt, or finds what was decided on it.

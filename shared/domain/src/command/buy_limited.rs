@@ -4,7 +4,7 @@ use super::buy_pack::begin;
 use crate::{
     Account, Change, Ctx, Legs, Plan, Player, ReceiptId, Rejection,
     limited::{HELD_FOR, Package, Promo, Shard, allot},
-    purchase::{Granted, Hold, Price, Purchase, Status},
+    purchase::{Assessed, Granted, Hold, Price, Purchase, Status},
 };
 
 /// What is wanted, and what was found of it.
@@ -16,6 +16,7 @@ pub struct Order<'a> {
     pub shards: &'a [Shard],
     /// The promo code the player gave, and what was found under it.
     pub promo: Option<(&'a str, Option<&'a Promo>)>,
+    pub assessed: Option<Assessed>,
 }
 
 impl Order<'_> {
@@ -88,6 +89,7 @@ pub fn decide(player: &Player, order: &Order<'_>, ctx: &Ctx) -> Result<Plan, Rej
         reason: None,
         hold: Some(hold.clone()),
         clawback: None,
+        assessed: order.assessed,
         created_at: ctx.now,
         updated_at: ctx.now,
         due_at: ctx.now.checked_add(HELD_FOR).unwrap_or(ctx.now),

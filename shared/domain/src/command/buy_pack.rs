@@ -3,7 +3,7 @@
 use super::buy_item::wanted;
 use crate::{
     Change, Ctx, Fact, Legs, Plan, Player, ReceiptId, Rejection,
-    purchase::{Granted, PENDING_FOR, Price, Purchase, Status},
+    purchase::{Assessed, Granted, PENDING_FOR, Price, Purchase, Status},
 };
 
 /// Begins to buy `quantity` of a gold pack: nothing is granted before it is paid. The
@@ -16,26 +16,38 @@ pub fn decide(
     player: &Player,
     product_id: &str,
     quantity: u32,
+    assessed: Option<Assessed>,
     ctx: &Ctx,
 ) -> Result<Plan, Rejection> {
+    let price = price(product_id, quantity)?;
     let product = wanted(product_id, quantity)?;
-    let Price::Money(_) = product.price else { return Err(Rejection::ProductNotFound) };
     let purchase = Purchase {
         receipt: ReceiptId::mint(ctx),
         player: player.id,
         product: product.product_id.clone(),
         quantity,
-        price: product.price.times(quantity)?,
+        price,
         grants: product.granted(quantity)?,
         status: Status::Created,
         reason: None,
         hold: None,
         clawback: None,
+        assessed,
         created_at: ctx.now,
         updated_at: ctx.now,
         due_at: ctx.now.checked_add(PENDING_FOR).unwrap_or(ctx.now),
     };
     begin(player, purchase, Granted::default(), Legs::none(), ctx)
+}
+
+/// What `quantity` of a gold pack cost, for what has to know before.
+///
+/// # Errors
+/// As [`decide`].
+pub fn price(product_id: &str, quantity: u32) -> Result<Price, Rejection> {
+    let product = wanted(product_id, quantity)?;
+    product.money().ok_or(Rejection::ProductNotFound)?;
+    Ok(product.price.times(quantity)?)
 }
 
 /// The entry with which a purchase begins, and its record.

@@ -22,13 +22,10 @@ pub struct ClientDevice(String);
 impl ClientDevice {
     /// `X-Device-Fingerprint`, else `User-Agent`, of which numbers do not count: an
     /// updated browser is the same device. Who says nothing is a device, too.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let fingerprint = headers.get(FINGERPRINT).map(|value| value.as_bytes());
-        let sound = |given: &&[u8]| {
-            (1..=128).contains(&given.len()) && given.iter().all(u8::is_ascii_graphic)
-        };
-        if let Some(given) = fingerprint.filter(sound) {
-            return Self(format!("fingerprint:{}", String::from_utf8_lossy(given)));
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        if let Some(given) = device_fingerprint(headers) {
+            return Self(format!("fingerprint:{given}"));
         }
         let agent = headers.get("user-agent").map(|value| value.as_bytes()).unwrap_or_default();
         let mut agent = String::from_utf8_lossy(agent).into_owned();
@@ -52,6 +49,13 @@ impl ClientDevice {
         hash.copy_from_slice(&full[..8]);
         Device(hash)
     }
+}
+
+/// The client's `X-Device-Fingerprint`, if it is one.
+pub(crate) fn device_fingerprint(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(FINGERPRINT)?.to_str().ok()?;
+    let sound = (1..=128).contains(&given.len()) && given.bytes().all(|b| b.is_ascii_graphic());
+    sound.then_some(given)
 }
 
 impl fmt::Debug for ClientDevice {

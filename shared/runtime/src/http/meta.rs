@@ -12,7 +12,10 @@ use lambda_http::request::RequestContext;
 use uuid::Uuid;
 
 use super::scope::Scope;
-use crate::{Clock, Entropy, Problem, auth::ClientDevice};
+use crate::{
+    Clock, Entropy, Problem,
+    auth::{ClientDevice, device_fingerprint},
+};
 
 /// What surrounds a request. Sampled once, before anything else runs.
 #[derive(Clone, Debug)]
@@ -51,10 +54,7 @@ impl Meta {
             }
             _ => None,
         };
-        let device_fingerprint = text(headers, "x-device-fingerprint")
-            .filter(|text| (1..=128).contains(&text.len()))
-            .filter(|text| text.bytes().all(|b| b.is_ascii_graphic()))
-            .map(Secret::from);
+        let device_fingerprint = device_fingerprint(headers).map(Secret::from);
         let device = ClientDevice::of(headers);
         Self { request_id, trace_id, language, source_ip, device_fingerprint, device, now }
     }

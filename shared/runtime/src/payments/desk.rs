@@ -140,7 +140,21 @@ impl Desk {
         if changed {
             metrics::purchase_attempt(flow(&purchase), purchase.status.as_str(), self.on_behalf_of);
         }
+        if changed {
+            self.failed(&purchase).await;
+        }
         self.with_refund(purchase, changed, ctx).await
+    }
+
+    /// A payment that was declined is remembered against the player. That this fails is
+    /// no reason to fail what was learned; it only makes the next assessment milder.
+    async fn failed(&self, purchase: &Purchase) {
+        let (Status::Failed, Some(assessed)) = (purchase.status, purchase.assessed) else { return };
+        let told = self.store.payment_failed(purchase.player, assessed.attempt).await;
+        if let Err(error) = told {
+            let cause: &dyn std::error::Error = &error;
+            tracing::warn!(receipt = %purchase.receipt, cause, "a failed payment is not counted");
+        }
     }
 
     /// Money that came for what cannot be granted goes back. Where that fails now, the

@@ -32,7 +32,7 @@ fn record(plan: &Plan) -> Purchase {
 /// The player and the purchase of 1,000 gold after it has begun.
 fn begun(gold: i64) -> (Player, Purchase) {
     let plan =
-        buy_pack::decide(&player(gold), "gold_pack_1000", 1, &ctx(NOON)).expect("it is sold");
+        buy_pack::decide(&player(gold), "gold_pack_1000", 1, None, &ctx(NOON)).expect("it is sold");
     (plan.after().clone(), record(&plan))
 }
 
@@ -60,7 +60,7 @@ fn stock(package: &Package) -> Vec<Shard> {
 }
 
 fn order<'a>(package: &'a Package, shards: &'a [Shard], quantity: u32) -> Order<'a> {
-    Order { package, quantity, shards, promo: None }
+    Order { package, quantity, shards, promo: None, assessed: None }
 }
 
 /// The player and the purchase of two packages, held.
@@ -83,7 +83,7 @@ fn step(
 
 #[test]
 fn a_pack_begins_without_gold_and_on_the_clean_ups_list() {
-    let plan = buy_pack::decide(&player(50), "gold_pack_5500", 2, &ctx(NOON)).unwrap();
+    let plan = buy_pack::decide(&player(50), "gold_pack_5500", 2, None, &ctx(NOON)).unwrap();
     let purchase = record(&plan);
     assert_eq!(balance(plan.clone()), 50);
     assert_eq!(purchase.price, won(11_800));
@@ -93,7 +93,7 @@ fn a_pack_begins_without_gold_and_on_the_clean_ups_list() {
     assert!(plan.changes().contains(&watch));
 
     let refused = |product, quantity| {
-        buy_pack::decide(&player(50), product, quantity, &ctx(NOON)).expect_err("refused")
+        buy_pack::decide(&player(50), product, quantity, None, &ctx(NOON)).expect_err("refused")
     };
     assert_eq!(refused("gold_pack_5500", 0), Rejection::QuantityOutOfRange { maximum: 10 });
     assert_eq!(refused("gold_pack_5500", 11), Rejection::QuantityOutOfRange { maximum: 10 });
