@@ -35,10 +35,13 @@ def fresh_secrets() -> dict[str, str]:
         return base64.b64encode(secrets.token_bytes(32)).decode()
 
     signing = {"active": "k1", "keys": [{"kid": "k1", "alg": "HS256", "secret": key()}]}
+    notices = {"active": "k1", "keys": [{"kid": "k1", "secret": key()}]}
     return {
         "jwt-keys": json.dumps(signing),
         "fairness-master-key": key(),
         "webhook-master-key": key(),
+        "payment-provider": json.dumps({"api_key": secrets.token_hex(16)}),
+        "payment-webhook-keys": json.dumps(notices),
         "clickhouse": json.dumps({"username": "default", "password": ""}),
     }
 
@@ -51,6 +54,16 @@ def put_secrets(session: boto3.Session) -> None:
             manager.create_secret(Name=f"casino-club/{STAGE}/{name}", SecretString=value)
         except manager.exceptions.ResourceExistsException:
             pass
+
+
+def hand_over(session: boto3.Session, work: Path) -> None:
+    """What a payment provider beside the emulator has to know, as files."""
+    manager = session.client("secretsmanager")
+    for name in ("payment-provider", "payment-webhook-keys"):
+        secret = manager.get_secret_value(SecretId=f"casino-club/{STAGE}/{name}")
+        file = work / f"{name}.json"
+        file.touch(mode=0o600)
+        file.write_text(secret["SecretString"])
 
 
 def put_bucket(session: boto3.Session) -> None:
@@ -150,6 +163,7 @@ def main() -> None:
     session = boto3.Session(region_name=REGION)
     account = session.client("sts").get_caller_identity()["Account"]
     put_secrets(session)
+    hand_over(session, args.work)
     put_bucket(session)
     values = parameters(args.parameter)
     say("packaging")

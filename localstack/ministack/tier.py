@@ -2,7 +2,7 @@
 prints one line of JSON and stays until standard input ends. Progress goes to
 standard error.
 
-    tier.py --work DIR --deployer PYTHON --poller PROGRAM
+    tier.py --work DIR --deployer PYTHON --poller PROGRAM --provider PROGRAM
 
 DIR is emptied first; it holds the emulator's data and everybody's logs.
 """
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--deployer", required=True, help="a Python with boto3 and SAM CLI")
     parser.add_argument("--poller", required=True, help="devstack's stream-poller")
+    parser.add_argument("--provider", required=True, help="the simulated payment provider")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
     args = parser.parse_args()
@@ -139,6 +140,8 @@ def main() -> None:
         say(f"up on {endpoint}")
         deploy = [args.deployer, str(HERE.parent / "deploy.py"), "--endpoint", endpoint]
         deploy += ["--work", str(work)]
+        provider_port = free_port()
+        deploy += ["--parameter", f"PaymentProviderUrl=http://127.0.0.1:{provider_port}"]
         for parameter in args.parameter:
             deploy += ["--parameter", parameter]
         if subprocess.run(deploy, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode:
@@ -149,6 +152,13 @@ def main() -> None:
         )
         until("the poller", lambda: b"polling" in polling.read_bytes(), poller, polling)
         deployment = json.loads(deployed.read_text())
+        paying = work / "provider.log"
+        command = [args.provider, "--port", str(provider_port)]
+        command += ["--webhook-url", deployment["base_url"] + "/api/shop/webhook/payment"]
+        command += ["--webhook-keys", str(work / "payment-webhook-keys.json")]
+        command += ["--api-key", str(work / "payment-provider.json")]
+        provider = stack.enter_context(running("the provider", command, paying))
+        until("the provider", lambda: b"provider is at" in paying.read_bytes(), provider, paying)
         # A stack that is complete may answer nothing yet: a route is what counts.
         route = deployment["base_url"] + "/health"
         until(route, lambda: answers(route), emulator, log)
@@ -156,7 +166,11 @@ def main() -> None:
         print(json.dumps(deployment), flush=True)
         sys.stdin.read()
         say("stopping")
-        for name, child in (("ministack", emulator), ("the poller", poller)):
+        for name, child in (
+            ("ministack", emulator),
+            ("the poller", poller),
+            ("the provider", provider),
+        ):
             if child.poll() is not None:
                 sys.exit(f"{name} ended by itself, see {work}")
 

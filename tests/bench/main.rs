@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: spins a second through the whole product, beside what the
 //! embedded engine alone can do with the same items, in the same run. With `--logins`,
-//! logins a second beside password hashes alone.
+//! logins a second beside password hashes alone; with `--sales`, sales of limited packages
+//! a second.
 
 #![expect(clippy::disallowed_methods, reason = "durations are the subject here")]
 
@@ -8,6 +9,7 @@ mod client;
 mod engine;
 mod logins;
 mod report;
+mod sales;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -36,6 +38,9 @@ struct Args {
     /// Measure logins instead.
     #[arg(long)]
     logins: bool,
+    /// Measure sales of limited packages instead.
+    #[arg(long, conflicts_with = "logins")]
+    sales: bool,
 }
 
 #[tokio::main]
@@ -44,6 +49,9 @@ async fn main() -> Result<()> {
     let time = Duration::from_secs(args.seconds);
     if args.logins {
         return logins::measure(args.clients, time).await;
+    }
+    if args.sales {
+        return sales::measure(args.clients, time).await;
     }
     let directory = tempfile::tempdir()?;
     let data =

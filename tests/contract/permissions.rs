@@ -28,7 +28,7 @@ use serde_json::json;
 use store::{Decision, Subject};
 use tests::{
     Api, DEADLINE, Hands, Mailbox, Maker, PASSWORD, Player, Purchase, Reaction, Receiver, Till,
-    eventually, signup_body, stack_with,
+    eventually, shop, signup_body, stack_with,
 };
 
 use crate::snapshot;
@@ -44,12 +44,15 @@ const BINARIES: &str = "target/lambda";
 async fn no_permission_is_granted_in_vain() {
     let hands = Hands::at(NOON);
     let at_once = [("WebhookFirstRetrySeconds".to_owned(), "0".to_owned())];
-    let stack = stack_with(Options { parameters: at_once.into(), ..hands.options() }).await;
+    let driven = Options { payment_pace: provider::Pace::Driven, ..hands.options() };
+    let options = Options { parameters: at_once.into(), ..shop::prompt_payments(driven) };
+    let stack = stack_with(options).await;
     let player = Player::sign_up(&Api::new(&stack.base_url)).await;
     http(&player).await;
     let maker = Maker::new(&stack, hands.options().clock).await;
     accounts(&stack, &maker).await;
     mails(&stack, &maker).await;
+    payments(&stack, &maker, &hands).await;
     sockets(&stack, &player).await;
     poison(&stack).await;
     webhooks(&stack, &Maker::new(&stack, hands.options().clock).await, &player).await;
@@ -132,17 +135,66 @@ async fn accounts(stack: &Stack, maker: &Maker) {
     }
     // What ends the caller's session is answered again to nobody but the function
     // itself, when it does not hear whether it has happened.
-    for (method, path) in [
-        (Method::POST, "/api/auth/logout"),
-        (Method::POST, "/api/auth/logout-all"),
-        (Method::DELETE, "/api/auth/me"),
+    for (function, method, path) in [
+        ("AuthLogoutFunction", Method::POST, "/api/auth/logout"),
+        ("AuthLogoutAllFunction", Method::POST, "/api/auth/logout-all"),
+        ("AccountEraseFunction", Method::DELETE, "/api/auth/me"),
     ] {
         let leaver = maker.player(Role::Standard).await;
-        stack.engine().set_fault(Some(Arc::new(Unheard::default())));
+        Unheard::over(stack, function);
         leaver.api.call(method, path).send().await.ok();
         stack.engine().set_fault(None);
         leaver.is_signed_out().await;
     }
+}
+
+/// Purchases with money and out of a limited stock, from beginning to end, some of them
+/// given up.
+async fn payments(stack: &Stack, maker: &Maker, hands: &Hands) {
+    let operator = maker.player(Role::Operator).await;
+    let mut package = shop::package("grants", 9, 2, 9);
+    package["starts_at"] = json!("2026-11-01T00:00:00Z");
+    package["ends_at"] = json!("2027-11-01T00:00:00Z");
+    let promo = json!({ "code": "GRANTS", "price": package["price"], "uses": 9,
+                        "ends_at": package["ends_at"], "reason": "grants" });
+    for _ in ["first", "replayed"] {
+        shop::offer(&operator, &package).await;
+        let path = "/api/admin/limited-packages/grants/promo-codes";
+        operator.api.post(path, &promo).key("promo").send().await.ok();
+    }
+    let player = maker.player(Role::Standard).await;
+    player.api.get("/api/shop/limited").await.ok();
+    for token in ["tok_ok", "tok_declined", "tok_pending_ok"] {
+        for _ in ["first", "replayed"] {
+            player.pay("gold_pack_1000", 1, token, token).send().await.ok();
+            let body = json!({ "code": "grants", "quantity": 1, "promo_code": "GRANTS",
+                               "payment_token": token });
+            let buy = player.api.post("/api/shop/limited/buy", &body);
+            buy.key(&format!("limited-{token}")).send().await.ok();
+        }
+    }
+    // What has happened unheard is looked up in the journal: by whoever settles, hears a
+    // notice, or cleans up.
+    let open = player.pay_limited("grants", 1, "tok_pending_declined", "open").send().await.ok();
+    let receipt = open["receipt"].as_str().unwrap_or_default().to_owned();
+    stack.engine().set_fault(Some(Arc::new(Deaf)));
+    stack.provider().advance(DEADLINE).await;
+    Unheard::over(stack, "PaymentSettleFunction");
+    player.settle(&receipt).send().await;
+    stack.engine().set_fault(None);
+    player.purchase(&receipt).await;
+    player.api.get("/api/shop/transactions").await.ok();
+    player.pay("gold_pack_1000", 1, "tok_pending_ok", "told").send().await.ok();
+    Unheard::over(stack, "PaymentWebhookFunction");
+    stack.provider().advance(DEADLINE).await;
+    stack.engine().set_fault(None);
+    let held = player.pay_limited("grants", 1, "tok_pending_ok", "held").send().await.ok();
+    player.settle(held["receipt"].as_str().unwrap_or_default()).send().await.ok();
+    hands.set("2026-12-01T12:20:00Z");
+    Unheard::over(stack, "PendingCleanupFunction");
+    stack.run_now("pending-cleanup").await.expect("it runs");
+    stack.engine().set_fault(None);
+    hands.set(NOON);
 }
 
 /// What operators do about fraud.
@@ -186,14 +238,26 @@ async fn mails(stack: &Stack, maker: &Maker) {
 }
 
 /// Transactions take effect and nobody hears of it, until somebody looks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Unheard {
+    /// Whose.
+    caller: &'static str,
     lost: AtomicBool,
     over: AtomicBool,
 }
 
+impl Unheard {
+    fn over(stack: &Stack, caller: &'static str) {
+        let (lost, over) = (AtomicBool::new(false), AtomicBool::new(false));
+        stack.engine().set_fault(Some(Arc::new(Self { caller, lost, over })));
+    }
+}
+
 impl Fault for Unheard {
     fn after(&self, call: &Call<'_>, _: u16) -> Verdict {
+        if call.caller != self.caller {
+            return Verdict::Pass;
+        }
         let lost = self.lost.load(Ordering::SeqCst);
         match call.operation {
             "BatchGetItem" if lost => self.over.store(true, Ordering::SeqCst),
@@ -204,6 +268,16 @@ impl Fault for Unheard {
             _ => {}
         }
         Verdict::Pass
+    }
+}
+
+/// Notices of payments find no table.
+#[derive(Debug)]
+struct Deaf;
+
+impl Fault for Deaf {
+    fn before(&self, call: &Call<'_>) -> Verdict {
+        if call.caller == "PaymentWebhookFunction" { Verdict::Disconnect } else { Verdict::Pass }
     }
 }
 
@@ -256,7 +330,9 @@ async fn sockets(stack: &Stack, player: &Player) {
 /// A webhook that fails, and is replayed.
 async fn webhooks(stack: &Stack, maker: &Maker, player: &Player) {
     let operator = maker.player(Role::Operator).await;
-    let receiver = Receiver::start(&[Reaction::Status(410), Reaction::Status(200)]).await;
+    let receiver =
+        Receiver::start(&[Reaction::Status(500), Reaction::Status(410), Reaction::Status(200)])
+            .await;
     let endpoint = json!({ "url": receiver.url, "event_types": ["game.*"], "reason": "grants" });
     let path = "/api/admin/webhooks/endpoints";
     let mut id = String::new();

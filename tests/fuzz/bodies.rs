@@ -52,6 +52,26 @@ fn sound(path: &str) -> Option<Value> {
         "/api/shop/buy" | "/api/shop/purchase" => {
             json!({ "product_id": "streak_shield", "quantity": 1, "payment_token": "t" })
         }
+        "/api/shop/limited/buy" => json!({
+            "code": "fuzz", "quantity": 1, "promo_code": "p", "payment_token": "t",
+        }),
+        "/api/admin/limited-packages" => json!({
+            "code": "fuzz", "name": { "ko": "k", "en": "e" },
+            "description": { "ko": "k", "en": "e" },
+            "price": { "money": { "amount_minor": 1, "currency": "KRW" } },
+            "grants": { "gold": 1 }, "stock": 1, "shards": 1, "per_user_cap": 1,
+            "starts_at": "2026-01-01T00:00:00Z", "ends_at": in_a_month(), "reason": "fuzz",
+        }),
+        "/api/admin/limited-packages/{code}/promo-codes" => json!({
+            "code": "fuzz", "price": { "gold": 1 }, "uses": 1, "ends_at": in_a_month(),
+            "reason": "fuzz",
+        }),
+        "/api/shop/webhook/payment" => json!({
+            "event_id": "e", "created_at": "2026-01-01T00:00:00Z",
+            "payment": { "id": "p", "receipt": "00".repeat(16), "player": "00".repeat(16),
+                         "product": "gold_pack_1000", "amount_minor": 1, "currency": "KRW",
+                         "status": "succeeded" },
+        }),
         "/api/games/fairness/rotate" => json!({ "client_seed": "mine" }),
         "/api/games/fairness/verify" => json!({
             "game": "slot", "paytable_version": "slot-1", "server_seed": "00".repeat(32),
@@ -63,6 +83,7 @@ fn sound(path: &str) -> Option<Value> {
         | "/api/auth/logout-all"
         | "/api/dev/reset/{site_id}"
         | "/api/realtime/ticket"
+        | "/api/shop/transactions/{receipt}/settle"
         | "/api/streak/claim" => json!({}),
         _ => return None,
     })

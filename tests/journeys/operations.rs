@@ -89,6 +89,8 @@ fn example(document: &Value, name: &str, schema: &Value) -> Value {
             });
             Value::Object(properties.collect())
         }
+        Some("array") if schema["minItems"].is_null() => json!([]),
+        Some("array") => json!([example(document, name, &schema["items"])]),
         Some("integer") => schema.get("minimum").cloned().unwrap_or(json!(1)),
         Some("string") if schema["format"] == "date-time" => json!("2999-01-01T00:00:00Z"),
         // What else has no example is a secret.

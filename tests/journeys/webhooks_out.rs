@@ -438,10 +438,10 @@ async fn deliveries_are_listed_newest_first_a_page_at_a_time_without_a_gap() {
         .heard()
         .iter()
         .map(|of| {
-            (
-                of.json()["timestamp"].as_str().unwrap_or_default().to_owned(),
-                of.header("webhook-id").to_owned(),
-            )
+            let told = of.json();
+            let at: jiff::Timestamp =
+                told["timestamp"].as_str().unwrap_or_default().parse().expect("an instant");
+            (at, of.header("webhook-id").to_owned())
         })
         .collect();
     assert_eq!(ids.len(), 23);

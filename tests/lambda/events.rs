@@ -28,13 +28,18 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         ("health", "default-route") => Http(404),
         ("health", "default-route-method") => Http(405),
         ("streak-read", "query-string") | ("account-email", "confirm") => Http(422),
-        ("auth-signup" | "invite-issue" | "webhook-admin", "typical") => Http(201),
+        ("auth-signup" | "invite-issue" | "limited-offer" | "webhook-admin", "typical") => {
+            Http(201)
+        }
+        // Nobody offers it, nobody bought it, nobody signed it.
+        ("limited-buy" | "payment-settle", "typical") => Http(404),
+        ("payment-webhook", "typical") => Http(401),
         (
             "account-email" | "account-erase" | "account-export" | "account-read"
             | "account-rename" | "auth-login" | "auth-logout" | "auth-logout-all" | "auth-password"
             | "auth-refresh" | "dashboard-read" | "dev-reset" | "fairness" | "fraud-audit"
             | "fraud-rules" | "health" | "realtime-ticket" | "shop-buy" | "shop-catalog"
-            | "slot-spin" | "streak-claim" | "streak-read",
+            | "shop-read" | "slot-spin" | "streak-claim" | "streak-read",
             "typical" | "cookies" | "base64-body" | "rotate" | "remove",
         ) => Http(200),
         ("socket-connect", "typical") => Exactly(json!({
@@ -53,6 +58,7 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
             | "webhook-deliver",
             _,
         ) => Failed(&[]),
+        ("pending-cleanup", "typical") => Summary(&["due", "finished", "waiting", "failed"]),
         ("streak-repair", "typical") => {
             Summary(&["players", "protections_consumed", "streaks_broken"])
         }

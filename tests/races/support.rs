@@ -23,9 +23,16 @@ pub fn of_kind(journal: &[Entry], kind: &str) -> usize {
 /// Sends a call again, with its key, for as long as the answer is a clear 503;
 /// panics at any other failure.
 pub async fn insist(call: impl Fn() -> Call) -> Answer {
+    let answer = until_answered(call).await;
+    assert!(answer.status.is_success(), "{} {}", answer.status, answer.text);
+    answer
+}
+
+/// The same, of a call that may be refused.
+pub async fn until_answered(call: impl Fn() -> Call) -> Answer {
     for _ in 0..20 {
         let answer = call().send().await;
-        if answer.status.is_success() {
+        if answer.status != 503 {
             return answer;
         }
         is_clear_503(&answer);

@@ -13,6 +13,7 @@ Counts: what was answered, by operation and status, goes to the file API_FUZZ_CO
 import atexit
 import collections
 import datetime
+import functools
 import itertools
 import json
 import os
@@ -36,11 +37,12 @@ counts: dict[str, collections.Counter] = collections.defaultdict(collections.Cou
 numbers = itertools.count(1)
 
 
-def ask(path: str, body: dict) -> dict:
+def ask(path: str, body: dict, token: str = "", key: str = "") -> dict:
+    headers = {"content-type": "application/json"}
+    if token:
+        headers |= {"authorization": f"Bearer {token}", "idempotency-key": key}
     request = urllib.request.Request(
-        BASE_URL + path,
-        data=json.dumps(body).encode(),
-        headers={"content-type": "application/json"},
+        BASE_URL + path, data=json.dumps(body).encode(), headers=headers
     )
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
@@ -98,6 +100,33 @@ class Bearer:
             case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
 
 
+def package() -> dict:
+    now = datetime.datetime.now(datetime.UTC)
+    text = {"ko": "fuzz", "en": "fuzz"}
+    return {
+        "code": f"fuzz-{next(numbers)}",
+        "name": text,
+        "description": text,
+        "price": {"gold": 1},
+        "grants": {"streak_protection": 1},
+        "stock": 1_000_000,
+        "shards": 2,
+        "per_user_cap": 99,
+        "starts_at": (now - datetime.timedelta(days=1)).isoformat(),
+        "ends_at": (now + datetime.timedelta(days=1)).isoformat(),
+        "reason": "fuzz",
+    }
+
+
+@functools.cache
+def offered() -> str:
+    """A package that is on sale."""
+    staff = ask("/api/auth/login", STAFF)["access_token"]
+    body = package()
+    ask("/api/admin/limited-packages", body, staff, "fuzz-offer")
+    return body["code"]
+
+
 def known(name: str) -> dict:
     """Members of a sound body that only who knows them can send."""
     match name:
@@ -118,7 +147,15 @@ def known(name: str) -> dict:
         case "slot_spin":
             return {"bet": 1}
         case "shop_buy" | "shop_purchase":
-            return {"product_id": "neon_frame", "quantity": 1}
+            if next(numbers) % 2:
+                return {"product_id": "neon_frame", "quantity": 1}
+            return {"product_id": "gold_pack_1000", "quantity": 1, "payment_token": "tok_ok"}
+        case "limited_buy":
+            return {"code": offered(), "quantity": 1, "payment_token": "tok_ok"}
+        case "limited_offer":
+            return package()
+        case "limited_issue_promo":
+            return {"code": f"fuzz-{next(numbers)}", "price": {"gold": 1}}
         case "fairness_verify":
             return {"game": "slot", "paytable_version": "slot-1", "server_seed": "0" * 64}
         case "invite_issue":
@@ -142,6 +179,8 @@ def known_path(name: str) -> dict:
             return {"id": "01a1fc2d-373d-7239-99a1-cae86f96420f"}
         case "webhook_replay":
             return {"id": "msg_" + "A" * 43}
+        case "limited_issue_promo":
+            return {"code": offered()}
         case "dev_reset":
             return {"site_id": "user002"}
     return {}

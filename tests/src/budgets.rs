@@ -68,6 +68,8 @@ const CHANGE_AND_READ: &[(&str, u64)] =
 const RULES: &[(&str, u64)] = &[("BatchGetItem", 1), ("GetItem", 1)];
 /// Load, the endpoints, load again, decide, commit.
 const EDIT: &[(&str, u64)] = &[("BatchGetItem", 3), ("TransactWriteItems", 1)];
+/// Used before? Assessed, begun, charged, and what the provider answered.
+const PAY: &[(&str, u64)] = &[("BatchGetItem", 6), ("PutItem", 5), ("TransactWriteItems", 2)];
 const ONE_ITEM: &[(&str, u64)] = &[("GetItem", 1)];
 const SCREEN: &[(&str, u64)] = &[("Query", 1)];
 const NOTHING: &[(&str, u64)] = &[];
@@ -115,6 +117,14 @@ pub const ROWS: &[Row] = &[
     row("POST /api/shop/buy", "", 200, |p| p.buy("neon_frame", 1, "buy"), COMMAND, (2.0, 6.0)),
     row("POST /api/shop/buy", "key of 128", 200, |p| p.buy("streak_shield", 1, &LONGEST_KEY[1..]), COMMAND, (2.0, 6.0)),
     row("POST /api/shop/purchase", "", 200, |p| p.api.post("/api/shop/purchase", &json!({ "product_id": "neon_frame", "quantity": 1 })).key("purchase"), COMMAND, (2.0, 6.0)),
+    row("POST /api/shop/buy", "a pack", 202, |p| p.pay("gold_pack_1000", 1, "tok_pending_ok", "pack"), PAY, (13.0, 23.0)),
+    row("POST /api/shop/buy", "a pack, again", 202, |p| p.pay("gold_pack_1000", 1, "tok_pending_ok", "pack"), &[("BatchGetItem", 2), ("GetItem", 1)], (4.0, 0.0)),
+    row("POST /api/shop/limited/buy", "unknown", 404, |p| p.pay_limited("nothing", 1, "tok_ok", "limited"), &[("BatchGetItem", 1)], (1.0, 0.0)),
+    row("GET /api/shop/limited", "none", 200, |p| get(p, "/api/shop/limited"), &[("GetItem", 1), ("Query", 1)], (1.5, 0.0)),
+    row("GET /api/shop/transactions", "", 200, |p| get(p, "/api/shop/transactions"), &[("GetItem", 1), ("Query", 2)], (4.0, 0.0)),
+    row("GET /api/shop/transactions/{receipt}", "unknown", 404, |p| get(p, &format!("/api/shop/transactions/{}", p.id)), &[("BatchGetItem", 2)], (3.0, 0.0)),
+    row("POST /api/shop/transactions/{receipt}/settle", "unknown", 404, |p| p.settle(&p.id), &[("BatchGetItem", 1)], (2.0, 0.0)),
+    row("POST /api/shop/webhook/payment", "unsigned", 401, |p| p.api.post("/api/shop/webhook/payment", &json!({})), NOTHING, (0.0, 0.0)),
     row("GET /api/games/fairness", "", 200, |p| get(p, "/api/games/fairness"), ONE_ITEM, (1.0, 0.0)),
     row("POST /api/games/fairness/rotate", "", 200, |p| p.api.post("/api/games/fairness/rotate", &json!({ "client_seed": "mine" })).key("rotate"), COMMAND, (2.0, 6.0)),
     row("POST /api/games/fairness/verify", "", 200, verify, NOTHING, (0.0, 0.0)),
@@ -150,16 +160,18 @@ pub const ROWS: &[Row] = &[
     row("GET /api/admin/webhooks/deliveries", "none", 200, |p| get(p, &format!("/api/admin/webhooks/deliveries?endpoint={}", p.id)), &[("GetItem", 1), ("Query", 4)], (3.0, 0.0)).by(By::Admin),
     row("GET /api/admin/webhooks/deliveries", "none failed", 200, |p| get(p, &format!("/api/admin/webhooks/deliveries?endpoint={}&status=failed", p.id)), &[("GetItem", 1), ("Query", 1)], (1.5, 0.0)).by(By::Admin),
     row("POST /api/admin/webhooks/replay/{id}", "unknown", 404, |p| webhook(p, Method::POST, "replay/msg_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), &[("BatchGetItem", 2)], (3.0, 0.0)).by(By::Admin),
+    row("POST /api/admin/limited-packages", "", 201, |p| p.api.post("/api/admin/limited-packages", &crate::shop::package("budgets", 10, 2, 1)).key("package"), COMMAND, (2.0, 12.0)).by(By::Admin),
+    row("POST /api/admin/limited-packages/{code}/promo-codes", "unknown", 404, |p| p.api.post("/api/admin/limited-packages/nothing/promo-codes", &json!({ "code": "EARLY", "price": { "gold": 1 }, "uses": 1, "ends_at": "2099-01-01T00:00:00Z", "reason": "budgets" })).key("promo"), &[("BatchGetItem", 1)], (3.0, 0.0)).by(By::Admin),
     row("POST /api/auth/signup", "counted code", 201, |p| p.api.post("/api/auth/signup", &with_code("budgets")), INVITED, (3.0, 16.0)),
     row("POST /api/auth/signup", "unknown code", 422, |p| p.api.post("/api/auth/signup", &with_code("nobody-knows")), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /api/admin/fraud/rules", "", 200, |p| get(p, "/api/admin/fraud/rules"), RULES, (2.0, 0.0)).by(By::Admin),
     row("PUT /api/admin/fraud/rules", "", 200, put_fraud_rules, COMMAND, (2.0, 10.0)).by(By::Admin),
     row("PUT /api/admin/fraud/rules", "again", 200, put_fraud_rules, REPLAY, (3.0, 0.0)).by(By::Admin),
-    row("POST /api/admin/fraud/rules/test", "", 200, test_fraud_rules, &[("BatchGetItem", 1), ("GetItem", 1), ("Query", 8)], (10.0, 0.0)).by(By::Admin),
-    row("GET /api/admin/fraud/audit", "", 200, |p| get(p, "/api/admin/fraud/audit"), &[("GetItem", 1), ("Query", 8)], (9.0, 0.0)).by(By::Admin),
+    row("POST /api/admin/fraud/rules/test", "", 200, test_fraud_rules, &[("BatchGetItem", 2), ("GetItem", 1), ("Query", 8)], (11.0, 0.0)).by(By::Admin),
+    row("GET /api/admin/fraud/audit", "", 200, |p| get(p, "/api/admin/fraud/audit"), &[("BatchGetItem", 1), ("GetItem", 1), ("Query", 8)], (10.0, 0.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "", 200, reset, RESET, (7.0, 16.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "again", 200, reset, &[("BatchGetItem", 3), ("GetItem", 2)], (8.0, 0.0)).by(By::Admin),
-    row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("Query", 4)], (4.0, 0.0)).by(By::Newcomer),
+    row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("Query", 5)], (5.0, 0.0)).by(By::Newcomer),
     row("POST /api/auth/refresh", "", 200, Player::refresh, COMMAND, (2.0, 6.0)).by(By::Newcomer),
     row("POST /api/auth/refresh", "no such token", 401, |p| p.api.post("/api/auth/refresh", &json!({ "refresh_token": "a.b.1.c" })), NOTHING, (0.0, 0.0)),
     row("POST /api/auth/logout", "", 200, Player::log_out, COMMAND, (2.0, 6.0)).by(By::Newcomer),

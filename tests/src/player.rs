@@ -109,6 +109,34 @@ impl Player {
         self.api.post("/api/shop/buy", &body).key(key)
     }
 
+    /// A purchase paid with money, to be sent.
+    #[must_use]
+    pub fn pay(&self, product_id: &str, quantity: u32, token: &str, key: &str) -> Call {
+        let body = json!({
+            "product_id": product_id, "quantity": quantity, "payment_token": token,
+        });
+        self.api.post("/api/shop/buy", &body).key(key)
+    }
+
+    /// A purchase of a limited package, paid with money, to be sent.
+    #[must_use]
+    pub fn pay_limited(&self, code: &str, quantity: u32, token: &str, key: &str) -> Call {
+        let body = json!({ "code": code, "quantity": quantity, "payment_token": token });
+        self.api.post("/api/shop/limited/buy", &body).key(key)
+    }
+
+    /// How one of the player's purchases stands.
+    pub async fn purchase(&self, receipt: &str) -> Value {
+        self.api.get(&format!("/api/shop/transactions/{receipt}")).await.ok()
+    }
+
+    /// The call that settles one of the player's purchases.
+    #[must_use]
+    pub fn settle(&self, receipt: &str) -> Call {
+        let path = format!("/api/shop/transactions/{receipt}/settle");
+        self.api.call(reqwest::Method::POST, &path)
+    }
+
     /// Today's claim, sent.
     pub async fn claim(&self) -> Answer {
         self.api.call(reqwest::Method::POST, "/api/streak/claim").send().await

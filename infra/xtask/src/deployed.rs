@@ -120,8 +120,8 @@ impl Tier {
     fn start(root: &Path) -> anyhow::Result<Self> {
         let (deployer, emulator) = (tools::python_tools(root)?, tools::ministack(root)?);
         // With the features that everything else here is compiled with.
-        let poller = ["build", "--workspace", "--locked", "--bin", "stream-poller"];
-        run(command(root, "cargo").args(poller))?;
+        let beside = ["build", "--workspace", "--locked", "--bin", "stream-poller"];
+        run(command(root, "cargo").args(beside).args(["--bin", "provider"]))?;
         let work = root.join(WORK);
         let mut child = command(root, emulator.join("python"))
             .arg("localstack/ministack/tier.py")
@@ -130,6 +130,7 @@ impl Tier {
             .arg("--deployer")
             .arg(deployer.join("python"))
             .args(["--poller", "target/debug/stream-poller"])
+            .args(["--provider", "target/debug/provider"])
             // All journeys log in from one address, some with wrong passwords.
             .args(["--parameter", "LoginsPerAddress=1000000"])
             .args(["--parameter", "LoginFailuresPerAddress=1000000"])
