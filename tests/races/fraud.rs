@@ -99,7 +99,7 @@ impl Fault for Unreliable {
     fn after(&self, call: &Call<'_>, _: u16) -> Verdict {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         let writes = ["PutItem", "TransactWriteItems"].contains(&call.operation);
-        if writes && number % 3 == 0 { Verdict::InternalError } else { Verdict::Pass }
+        if writes && number.is_multiple_of(3) { Verdict::InternalError } else { Verdict::Pass }
     }
 }
 

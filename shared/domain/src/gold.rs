@@ -36,7 +36,6 @@ impl Gold {
 
     /// Whether there is nothing.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }

@@ -38,6 +38,7 @@ pub const fn route(operation: &str) -> (&'static str, &'static str, &'static str
         b"claim" => ("POST", "/api/streak/claim", "streak-claim"),
         b"spin" => ("POST", "/api/games/slot/spin", "slot-spin"),
         b"buy" => ("POST", "/api/shop/buy", "shop-buy"),
+        b"settle" => ("POST", "/api/shop/transactions", "payment-settle"),
         b"rotate" => ("POST", "/api/games/fairness/rotate", "fairness"),
         b"ticket" => ("POST", "/api/realtime/ticket", "realtime-ticket"),
         b"me" => ("GET", "/api/auth/me", "account-read"),
@@ -77,6 +78,8 @@ pub struct Known {
     pub sessions: Vec<Uuid>,
     /// Every refresh token that answers told of.
     pub refresh_tokens: Vec<String>,
+    /// Of purchases with money.
+    pub receipts: Vec<String>,
     /// Nobody gets in as this player any more.
     pub gone: bool,
 }
@@ -188,6 +191,13 @@ impl Clients {
                     known.refresh_tokens.push(token);
                 }
             }
+            ("buy", 202) => {
+                let receipt = text(&answer["receipt"]);
+                let known = command.player.as_ref().and_then(|id| self.player(id));
+                if let Some(known) = known.filter(|known| !known.receipts.contains(&receipt)) {
+                    known.receipts.push(receipt);
+                }
+            }
             (operation, 200) => {
                 let Some(known) = command.player.as_ref().and_then(|id| self.player(id)) else {
                     return;
@@ -286,12 +296,19 @@ impl Run {
         if let Some(key) = &command.key {
             headers.insert("idempotency-key", key.clone());
         }
-        let body = (!command.body.is_null()).then(|| command.body.to_string());
+        // A settle call says all in its path.
+        let (path, body) = match command.operation {
+            "settle" => {
+                let receipt = command.body["receipt"].as_str().unwrap_or_default();
+                (format!("{path}/{receipt}/settle"), None)
+            }
+            _ => (path.to_owned(), (!command.body.is_null()).then(|| command.body.to_string())),
+        };
         if body.is_some() {
             headers.insert("content-type", "application/json".to_owned());
         }
         let event =
-            functions::http_event(method, path, &headers, body.as_deref(), &format!("r{by}"), now);
+            functions::http_event(method, &path, &headers, body.as_deref(), &format!("r{by}"), now);
         let clock_ms = world.clock_ms(function);
         world.note(Event::Request {
             by,

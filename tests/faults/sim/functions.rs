@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::config::{
 };
 use devstack::{functions::FUNCTIONS, parameters, seed::Seeding, spec::Spec, template};
 use jiff::Timestamp;
-use runtime::{Clock, Deps, Entropy, Function, auth::Hasher};
+use runtime::{Clock, Deps, Entropy, Function, auth::Hasher, payments::WebhookKeys};
 use serde_json::{Value, json};
 use store::Store;
 use tests::unlimited_logins;
@@ -24,12 +24,13 @@ use tests::unlimited_logins;
 use crate::{
     clickhouse::Link,
     clients::Known,
+    provider,
     wire::{Timers, Wire},
     world::{Shared, World},
 };
 
 /// What the run has to do with. The others touch neither table nor journal.
-const USED: [&str; 25] = [
+const USED: [&str; 27] = [
     "account-erase",
     "account-read",
     "account-rename",
@@ -45,6 +46,8 @@ const USED: [&str; 25] = [
     "invite-issue",
     "olap-load",
     "outbox",
+    "payment-settle",
+    "payment-webhook",
     "projections",
     "push",
     "realtime-ticket",
@@ -57,8 +60,8 @@ const USED: [&str; 25] = [
     "streak-read",
 ];
 
-/// With the one that a schedule invokes.
-const SCHEDULED: &str = "streak-repair";
+/// With those that a schedule invokes.
+const SCHEDULED: [&str; 2] = ["pending-cleanup", "streak-repair"];
 
 /// The SDKs keep what is left of their retries by service and region, for the whole
 /// process: every run has a region of its own.
@@ -91,7 +94,7 @@ pub fn build(world: &Shared) -> (BTreeMap<&'static str, Hosted>, Vec<(&'static s
         let Some((name, build)) = FUNCTIONS
             .iter()
             .find(|(name, _)| *name == declared.crate_name)
-            .filter(|(name, _)| USED.contains(name) || *name == SCHEDULED)
+            .filter(|(name, _)| USED.contains(name) || SCHEDULED.contains(name))
         else {
             continue;
         };
@@ -103,7 +106,8 @@ pub fn build(world: &Shared) -> (BTreeMap<&'static str, Hosted>, Vec<(&'static s
         .with_aws(config.clone())
         // The cost of a password is no part of what is looked for.
         .with_hasher(Hasher::LEAST)
-        .with_clickhouse(Link::port(world));
+        .with_clickhouse(Link::port(world))
+        .with_payments(provider::Link::port(world));
         let function = build(deps.clone()).expect("the template's environment is complete");
         functions.insert(*name, Hosted { function, timeout: declared.timeout });
         starting.push((*name, deps));
@@ -173,11 +177,20 @@ pub fn put_secrets(world: &mut World) -> String {
     ]})
     .to_string();
     let master = BASE64_STANDARD.encode(world.master_key);
+    let mut secret = [0; 32];
+    world.entropy.fill(&mut secret);
+    let notices = json!({ "active": "sim", "keys": [
+        { "kid": "sim", "secret": BASE64_STANDARD.encode(secret) }
+    ]})
+    .to_string();
+    world.provider.keys = Some(WebhookKeys::from_json(&notices).expect("usable keys"));
     for function in SPEC.functions.values() {
         for (_, name) in function.env.iter().filter(|(name, _)| name.ends_with("_SECRET")) {
             let value = match name.rsplit('/').next().unwrap_or_default() {
                 "jwt-keys" => keys.clone(),
                 "fairness-master-key" | "webhook-master-key" => master.clone(),
+                "payment-webhook-keys" => notices.clone(),
+                "payment-provider" => json!({ "api_key": "sim" }).to_string(),
                 "clickhouse" => json!({ "username": "sim", "password": "sim" }).to_string(),
                 _ => continue,
             };
@@ -185,6 +198,18 @@ pub fn put_secrets(world: &mut World) -> String {
         }
     }
     keys
+}
+
+/// Fraud rules that nothing breaks: who buys how much is the clients' whim.
+pub fn put_fraud_rules(world: &World) {
+    let document = json!({ "format": 1, "thresholds": {}, "rules": [] }).to_string();
+    let request = json!({ "TableName": world.table, "Item": {
+        "pk": { "S": "FRAUD#RULES" }, "sk": { "S": "IN-FORCE" },
+        "entity": { "S": "fraud_rules" }, "schema": { "N": "1" },
+        "version": { "N": "1" }, "document": { "S": document },
+    }});
+    let request = serde_json::from_value(request).expect("a put");
+    world.database.put_item(request).expect("the rules are put");
 }
 
 /// A request as the HTTP API hands it on.

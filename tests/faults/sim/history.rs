@@ -83,6 +83,21 @@ pub enum Event {
         table: &'static str,
         rows: Vec<Value>,
     },
+    /// A payment stands so in the provider's book from now on.
+    Payment {
+        by: Invocation,
+        receipt: String,
+        player: String,
+        product: String,
+        amount_minor: i64,
+        currency: String,
+        status: &'static str,
+    },
+    /// A notice of the provider's was taken.
+    Taken {
+        by: Invocation,
+        event_id: String,
+    },
     /// A message got into the push queue, or was known there already.
     Queued {
         by: Invocation,

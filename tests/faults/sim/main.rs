@@ -8,6 +8,7 @@ mod functions;
 mod history;
 mod plant;
 mod planted;
+mod provider;
 mod replicas;
 mod rng;
 mod run;

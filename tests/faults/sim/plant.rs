@@ -90,6 +90,12 @@ pub enum Plant {
     InviteUnlimited,
     /// How fast a player was is forgotten at once.
     PaceForgotten,
+    /// A notice that a purchase is paid grants it, whether it was granted or not.
+    PaidTwice,
+    /// A payment that was declined counts as one that came.
+    DeclinedGranted,
+    /// Which notices were heard is not remembered.
+    NoticeForgotten,
 }
 
 impl Plant {
@@ -131,6 +137,9 @@ impl Plant {
             Self::NicknameNotReserved | Self::NamesKept => "a name belongs to one player",
             Self::InviteUnlimited => "a code lets in whom it says",
             Self::TicketUsedTwice | Self::TicketDeleted => "a ticket opens one socket",
+            Self::PaidTwice => "a payment is granted once",
+            Self::DeclinedGranted => "the provider's book is ours",
+            Self::NoticeForgotten => "a notice that was taken is remembered",
             Self::FeedCountsAgain | Self::IgnoreFailedViews => "every view counts an entry once",
         }
     }

@@ -54,6 +54,12 @@ impl World {
             "PutItem" if text(&request["Item"], "sk") == "VIEW#stats" => {
                 self.planted_view(plant, &mut request);
             }
+            "PutItem"
+                if plant == Plant::NoticeForgotten
+                    && text(&request["Item"], "pk").starts_with("NOTICE#") =>
+            {
+                request["Item"]["pk"] = json!({ "S": "FORGOTTEN" });
+            }
             "BatchGetItem" if plant == Plant::EventualRead && call.function == "slot-spin" => {
                 request["RequestItems"][&self.table]["ConsistentRead"] = false.into();
             }
@@ -88,6 +94,7 @@ impl World {
             Plant::PasswordKept => {
                 kind != "password_changed" || text(&item["Put"]["Item"], "sk") != "AUTH#CREDENTIAL"
             }
+            Plant::NoticeForgotten => !text(&item["Put"]["Item"], "pk").starts_with("NOTICE#"),
             _ => true,
         });
         let redone = plant == Plant::TimeoutIsFailure && self.unanswered.contains(&call.by);
@@ -101,12 +108,15 @@ impl World {
             let put = &mut item["Put"];
             let pk = text(&put["Item"], "pk").to_owned();
             let once = pk.starts_with("ONCE#");
+            let of_payment =
+                once || pk.starts_with("NOTICE#") || text(&put["Item"], "sk").starts_with("BUY#");
             let versioned = pk.starts_with("PLAYER#")
                 && (text(&put["Item"], "sk") == "STATE"
                     || text(&put["Item"], "sk").starts_with("ENTRY#"));
             if (plant == Plant::DropVersionCondition && versioned)
                 || (plant == Plant::DropOnceCondition && once)
                 || (redone && once)
+                || (plant == Plant::PaidTwice && call.function == "payment-webhook" && of_payment)
                 || (plant == Plant::NicknameNotReserved && pk.starts_with("NICK#"))
             {
                 unconditional(put);
@@ -208,6 +218,25 @@ impl World {
                         item["request_hash"] = json!({ "S": hash });
                     }
                 }
+            }
+            (Plant::PaidTwice, "BatchGetItem") if call.function == "payment-webhook" => {
+                if let Some(items) = answer["Responses"][&self.table].as_array_mut() {
+                    items.retain(|item| {
+                        !is_pointer(item) && !text(item, "pk").starts_with("NOTICE#")
+                    });
+                    for item in items.iter_mut() {
+                        let granted = text(item, "status") == "succeeded";
+                        if granted && text(item, "sk").starts_with("BUY#") {
+                            item["status"] = json!({ "S": "pending" });
+                        }
+                    }
+                }
+            }
+            (Plant::DeclinedGranted, "charge" | "look" | "cancel") => {
+                if answer["status"] != "declined" {
+                    return reply;
+                }
+                answer["status"] = "succeeded".into();
             }
             (Plant::IgnorePartialFailure, "PutRecords") => {
                 for record in answer["Records"].as_array_mut().into_iter().flatten() {

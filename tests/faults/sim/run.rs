@@ -32,6 +32,7 @@ use crate::{
     functions::{self, Hosted, SPEC},
     history::{Event, Evidence, Invocation},
     plant::Plant,
+    provider::Notice,
     services,
     triggers::Triggers,
     world::{Shared, SocketState, World},
@@ -39,7 +40,7 @@ use crate::{
 
 /// A run that has not come to rest after so many steps, and so many more for each
 /// command, never will: twice what any took that did.
-const STEPS: (usize, usize) = (6_000, 60);
+const STEPS: (usize, usize) = (9_000, 90);
 
 /// Steps of faults once every command has been sent.
 const AFTERMATH: usize = 300;
@@ -76,6 +77,10 @@ pub enum Purpose {
     },
     Push {
         messages: Vec<u64>,
+    },
+    /// The payment provider tells of a payment.
+    Notice {
+        notice: Notice,
     },
     /// Nobody acts on what becomes of it.
     Other,
@@ -183,6 +188,7 @@ impl Run {
         let database = services::database(&table.create);
         let mut world = World::new(plan.seed, plan.plant, database, &table.name);
         let keys = functions::put_secrets(&mut world);
+        functions::put_fraud_rules(&world);
         for function in SPEC.functions.values() {
             let most = world.weather.skew_ms;
             let skew = world.rng.range(-most, most);
@@ -369,6 +375,10 @@ impl Run {
                 self.returned(by, &answer);
                 self.push_returned(&messages, answer.ok().as_ref());
             }
+            Purpose::Notice { notice } => {
+                self.returned(by, &answer);
+                self.notice_returned(by, notice, answer.ok().as_ref());
+            }
             Purpose::Other => {}
         }
     }
@@ -441,6 +451,7 @@ impl Run {
         self.try_tickets_again();
         self.start_repair();
         self.rest().await?;
+        self.clean_up().await?;
         for _ in 0..3 {
             let mut asked = Vec::new();
             for socket in self.open_sockets() {
@@ -451,6 +462,28 @@ impl Run {
             if asked.iter().all(|socket| self.open_sockets().contains(socket)) {
                 break;
             }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The time of purchases that are still open comes, and the clean-up with it.
+    async fn clean_up(&mut self) -> ControlFlow<()> {
+        const LONGER_THAN_ANY_WAITS_MS: i64 = 20 * 60_000;
+        for _ in 0..4 {
+            {
+                let mut world = self.world.lock();
+                let is_due = |item: &Value| {
+                    item["pk"]["S"].as_str().is_some_and(|pk| pk.starts_with("DUE#"))
+                };
+                if !world.items().iter().any(is_due) {
+                    break;
+                }
+                world.origin_ms += LONGER_THAN_ANY_WAITS_MS;
+                let now_ms = world.now_ms();
+                world.note(Event::Clock { now_ms });
+            }
+            self.start_cleanup();
+            self.rest().await?;
         }
         ControlFlow::Continue(())
     }

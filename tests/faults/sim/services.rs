@@ -113,6 +113,7 @@ impl World {
             "sqs" => self.send(call),
             "secretsmanager" => self.secret(call),
             "clickhouse" => self.clickhouse(call),
+            "payments" => self.payments_call(call),
             _ => self.post(call),
         };
         self.planted_reply(call, reply)

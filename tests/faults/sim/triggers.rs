@@ -53,6 +53,10 @@ pub enum Which {
     /// function that AWS has given up on, or that it has invoked twice.
     RowsAtOnce,
     Push,
+    /// A notice of the payment provider's.
+    Notice,
+    /// Something becomes of a payment by itself.
+    Payment,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +104,12 @@ impl Run {
         let receivable = world.queue.waiting.iter().any(|m| !groups.contains(&m.group));
         if receivable && triggers.pushing < 2 {
             ready.push(Which::Push);
+        }
+        if world.provider.has_news() {
+            ready.push(Which::Notice);
+        }
+        if world.provider.has_plans() {
+            ready.push(Which::Payment);
         }
         ready
     }
@@ -159,6 +169,8 @@ impl Run {
                 let messages = messages.iter().map(|message| message.id).collect();
                 self.trigger("push", about, event, Purpose::Push { messages });
             }
+            Which::Notice => self.send_notice(),
+            Which::Payment => self.world.lock().provider_acts(),
         }
     }
 
@@ -167,7 +179,7 @@ impl Run {
         let reader = match which {
             Which::Projections(lane) => &self.triggers.lanes[lane].1,
             Which::Rows | Which::RowsAtOnce => &self.triggers.rows,
-            Which::Outbox | Which::Push => &self.triggers.outbox,
+            Which::Outbox | Which::Push | Which::Notice | Which::Payment => &self.triggers.outbox,
         };
         let mut world = self.world.lock();
         let again = !world.calm && {
@@ -195,6 +207,12 @@ impl Run {
         let event =
             json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
         self.trigger("streak-repair", "every player".to_owned(), event, Purpose::Other);
+    }
+
+    pub fn start_cleanup(&mut self) {
+        let event =
+            json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
+        self.trigger("pending-cleanup", "every open purchase".to_owned(), event, Purpose::Other);
     }
 
     fn record(&self, number: usize) -> Value {

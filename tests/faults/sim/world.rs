@@ -15,6 +15,7 @@ use crate::{
     clickhouse::Server,
     history::{Event, Invocation},
     plant::Plant,
+    provider::Book,
     replicas::Replicas,
     rng::Rng,
     services::{Fifo, Record},
@@ -67,7 +68,8 @@ impl Weather {
 pub struct Call {
     pub by: Invocation,
     pub function: &'static str,
-    /// `dynamodb`, `kinesis`, `sqs`, `secretsmanager`, `connections`, `clickhouse`.
+    /// `dynamodb`, `kinesis`, `sqs`, `secretsmanager`, `connections`, `clickhouse`,
+    /// `payments`.
     pub service: &'static str,
     pub operation: String,
     pub body: Vec<u8>,
@@ -166,6 +168,7 @@ pub struct World {
     pub stream: Vec<Value>,
     pub kinesis: Vec<Record>,
     pub clickhouse: Server,
+    pub provider: Book,
     pub replicas: Replicas,
     pub queue: Fifo,
     pub secrets: BTreeMap<String, String>,
@@ -233,6 +236,7 @@ impl World {
             stream: Vec::new(),
             kinesis: Vec::new(),
             clickhouse: Server::default(),
+            provider: Book::default(),
             replicas: Replicas::default(),
             queue: Fifo::default(),
             secrets: BTreeMap::new(),

@@ -70,6 +70,8 @@ pub(super) fn begin(
         reason: None,
     };
     let plan = Plan::new(player, ctx, fact, legs)?;
+    let at = plan.entry().at;
+    let purchase = Purchase { created_at: at, updated_at: at, ..purchase };
     let (receipt, due_at) = (purchase.receipt, purchase.due_at);
     let plan = match purchase.status.is_open() {
         true => plan.with(Change::Watch { receipt, due_at }),

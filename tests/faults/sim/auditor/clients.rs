@@ -122,6 +122,7 @@ impl Case<'_> {
                     Some(format!("answered with {status} to a session that has ended"))
                 }
                 200..=299 if is_read(attempt.operation) => self.read(attempt, &body),
+                200..=299 if attempt.operation == "settle" => self.settled(attempt, &body),
                 200..=299 if attempt.operation == "rename" => self.renamed(attempt, &body),
                 200..=299 => self
                     .done(attempt, once.as_deref(), status, replayed, &body)
@@ -206,12 +207,22 @@ impl Case<'_> {
                 let repair =
                     matches!(entry.kind.as_str(), "streak_protection_consumed" | "streak_broken");
                 let seeded = entry.seq == 1 && self.seeded(player).is_some();
+                // The provider's answer, its notices and the clean-up move a purchase on.
+                let moved_on = entry.kind == "purchase_advanced" && !entry.fact["from"].is_null();
                 let Some(attempt) = self.attempts.get(&entry.by) else {
-                    if !repair && !seeded {
+                    if !repair && !seeded && !moved_on {
                         wrong.push((player.clone(), entry.by, format!("{} of nobody", entry.kind)));
                     }
                     continue;
                 };
+                if moved_on {
+                    let asks = matches!(attempt.operation, "buy" | "settle");
+                    if !asks || attempt.player.as_ref() != Some(player) {
+                        let what = format!("{} {} moved on", attempt.operation, entry.fact);
+                        wrong.push((player.clone(), entry.by, what));
+                    }
+                    continue;
+                }
                 *written.entry(entry.by).or_default() += 1;
                 if written[&entry.by] > 1 {
                     wrong.push((player.clone(), entry.by, "a second entry".to_owned()));
@@ -244,7 +255,7 @@ impl Case<'_> {
                     ("reset", "player_reset") => self.seeded(player).is_some(),
                     ("claim", "streak_claimed") => true,
                     ("spin", "round_settled") => fact["bet"] == body["bet"],
-                    ("buy", "item_purchased") => {
+                    ("buy", "item_purchased" | "purchase_advanced") => {
                         fact["product"] == body["product_id"]
                             && fact["quantity"] == body["quantity"]
                     }
@@ -344,6 +355,14 @@ impl Case<'_> {
                     answer["fairness"]["server_seed_hash"].clone(),
                     json!(slot::commitment(&seed)),
                 ),
+            ],
+            "buy" if entry.kind == "purchase_advanced" => vec![
+                ("receipt", answer["receipt"].clone(), fact["receipt"].clone()),
+                ("status", answer["status"].clone(), json!("pending")),
+                ("product", answer["product_id"].clone(), fact["product"].clone()),
+                ("quantity", answer["quantity"].clone(), fact["quantity"].clone()),
+                ("price", answer["price_money"].clone(), fact["price"]["money"].clone()),
+                ("balance", answer["gold_balance"].clone(), json!(entry.gold_after)),
             ],
             "buy" => vec![
                 ("receipt", answer["receipt"].clone(), fact["receipt"].clone()),

@@ -32,7 +32,13 @@ fn expected(entry: &Entry) -> &'static [&'static str] {
         "player_signed_up" => &["profile_update", "user_action"],
         "streak_claimed" => &["profile_update", "reward_granted", "streak_update"],
         "streak_broken" => &["streak_update"],
-        "session_refreshed" => &[],
+        "session_refreshed" | "fraud_decided" => &[],
+        "purchase_advanced" => match entry.fact["to"].as_str() {
+            Some("succeeded" | "refunded" | "charged_back") => {
+                &["profile_update", "purchase_update"]
+            }
+            _ => &["purchase_update"],
+        },
         "player_reset" => &["profile_update", "user_action"],
         "round_settled" => &["profile_update", "game_update"],
         "item_purchased" => &["profile_update", "purchase_update"],
@@ -184,6 +190,10 @@ impl Case<'_> {
             "reward_granted" => &data["balance_after"],
             _ => &Value::Null,
         };
+        let owed = data["changes"]["debt_gold"].as_i64().unwrap_or(0);
+        if kind == "profile_update" && owed != entry.debt_after {
+            return Some(format!("{kind} {seq} says {owed} owed, the entry {}", entry.debt_after));
+        }
         let new = line.seen.insert((seq, kind.to_owned()));
         // What is new comes in order, unless the client asked. What a state has held
         // already is nothing new, however late it comes.

@@ -116,6 +116,7 @@ impl Case<'_> {
         let pairs = [
             ("version", number(&state["version"]), i64::try_from(snap.version).unwrap_or(-1)),
             ("gold", number(&state["gold"]), snap.gold),
+            ("debt", state["debt"].as_i64().unwrap_or(0), snap.debt),
             ("experience", number(&state["total_xp"]), snap.xp),
             ("streak", number(&streak["count"]), snap.count),
             ("longest streak", number(&streak["longest"]), snap.longest),

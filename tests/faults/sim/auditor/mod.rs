@@ -7,6 +7,7 @@ mod events;
 mod frames;
 mod journal;
 mod model;
+mod purchases;
 mod reads;
 mod refusals;
 mod rows;
@@ -44,6 +45,7 @@ pub struct Entry {
     pub legs: BTreeMap<String, i64>,
     pub gold_after: i64,
     pub xp_after: i64,
+    pub debt_after: i64,
     /// Scope and key, and the hash of the request.
     pub once: Option<(String, String)>,
     pub answer: Option<(u64, String)>,
@@ -94,6 +96,7 @@ pub struct Case<'e> {
 pub fn audit(evidence: &Evidence) -> Vec<Finding> {
     let mut case = Case::open(evidence);
     case.journal();
+    case.purchases();
     case.clients();
     case.events();
     case.frames();
@@ -202,6 +205,8 @@ fn entry(
         legs: legs.map(|(name, gold)| (name.clone(), gold.as_i64().unwrap_or(i64::MIN))).collect(),
         gold_after: item["after"]["gold"].as_i64().unwrap_or(i64::MIN),
         xp_after: item["after"]["total_xp"].as_i64().unwrap_or(i64::MIN),
+        // Nothing is left out.
+        debt_after: item["after"]["debt"].as_i64().unwrap_or(0),
         once,
         answer: item["answer"].is_object().then(|| {
             (item["answer"]["status"].as_u64().unwrap_or(0), text(&item["answer"]["body"]))

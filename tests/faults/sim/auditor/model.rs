@@ -1,10 +1,13 @@
 //! The rules of the game, as simply as they can be said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Entry, day_number};
+use super::{
+    Entry, day_number,
+    purchases::{Bought, leads, pack},
+};
 
 pub const STARTING_GOLD: i64 = 1_000;
 pub const MAX_BET: i64 = 100_000;
@@ -48,6 +51,8 @@ pub fn level(total_xp: i64) -> (i64, i64) {
 pub struct Snap {
     pub version: u64,
     pub gold: i64,
+    /// Gold that was bought, spent and taken back: what comes next repays it.
+    pub debt: i64,
     pub xp: i64,
     pub count: i64,
     pub longest: i64,
@@ -73,6 +78,8 @@ pub struct Snap {
     pub erased: bool,
     /// In the order of the state.
     pub sessions: Vec<Signed>,
+    /// With money, by receipt.
+    pub purchases: BTreeMap<String, Bought>,
     /// When each of [`PACES`] is full again, milliseconds.
     pub full_at: [i64; 5],
 }
@@ -113,10 +120,21 @@ pub fn pace(kind_or_operation: &str) -> Option<usize> {
         | "password"
         | "invite_code_issued"
         | "invite"
+        | "limited_package_offered"
+        | "promo_code_issued"
         | "fraud_rules_activated"
         | "webhook_endpoint_changed"
         | "webhook_delivery_replayed" => Some(3),
         _ => None,
+    }
+}
+
+/// What an entry is paced by.
+fn pace_of(entry: &Entry) -> Option<usize> {
+    match entry.kind.as_str() {
+        "purchase_advanced" => entry.fact["from"].is_null().then_some(2),
+        "email_changed" => Some(if entry.fact["change"] == "requested" { 4 } else { 3 }),
+        kind => pace(kind),
     }
 }
 
@@ -125,6 +143,8 @@ pub fn pace(kind_or_operation: &str) -> Option<usize> {
 fn is_action(entry: &Entry) -> bool {
     match entry.kind.as_str() {
         "session_closed" => entry.fact["reason"] == "logout",
+        // What a provider or the clock did to a purchase is none of it.
+        "purchase_advanced" => entry.fact["from"].is_null(),
         "session_refreshed"
         | "streak_protection_consumed"
         | "streak_broken"
@@ -240,18 +260,20 @@ impl Snap {
         if is_action(entry) {
             next.days.insert(day_of(entry.at_ms));
         }
-        if let Some(pace) = pace(&entry.kind) {
+        if let Some(pace) = pace_of(entry) {
             must(!self.is_too_fast(pace, entry.at_ms), "comes too fast");
             let (_, burst, period_ms) = PACES[pace];
             next.full_at[pace] = self.full_at[pace].max(entry.at_ms) + period_ms / burst;
         }
         let repair = matches!(entry.kind.as_str(), "streak_protection_consumed" | "streak_broken");
-        must(!self.erased || repair, "of somebody who wished to be forgotten");
+        let paid = entry.kind == "purchase_advanced" && !fact["from"].is_null();
+        must(!self.erased || repair || paid, "of somebody who wished to be forgotten");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let session = text(&fact["session"]);
         let known = self.session(&session);
         let mut house = "";
         let mut expected = 0;
+        let mut owed = 0;
         match entry.kind.as_str() {
             "player_signed_up" => {
                 must(entry.seq == 1, "a player signs up once");
@@ -310,7 +332,12 @@ impl Snap {
                 // As the account was seeded.
                 next.set_password(entry.seq, &asked["password"]);
             }
-            "invite_code_issued" | "webhook_endpoint_changed" | "webhook_delivery_replayed" => {}
+            "invite_code_issued"
+            | "limited_package_offered"
+            | "promo_code_issued"
+            | "email_changed"
+            | "webhook_endpoint_changed"
+            | "webhook_delivery_replayed" => {}
             "streak_claimed" => {
                 let day = day_number(&fact["day"]).unwrap_or(i64::MIN);
                 let (count, used) = match self.standing(day) {
@@ -394,6 +421,50 @@ impl Snap {
                 (house, expected) = ("burn:shop", -price.saturating_mul(quantity));
                 next.protections += each * quantity;
             }
+            "purchase_advanced" => {
+                let (receipt, id) = (text(&fact["receipt"]), text(&fact["product"]));
+                let (from, to) = (text(&fact["from"]), text(&fact["to"]));
+                let quantity = number("quantity");
+                let (price, each) = pack(&id).unwrap_or((0, 0));
+                let begun = Bought {
+                    status: from.clone(),
+                    product: id.clone(),
+                    quantity,
+                    amount_minor: price.saturating_mul(quantity),
+                    currency: "KRW".to_owned(),
+                    gold: each.saturating_mul(quantity),
+                };
+                let money = &fact["price"]["money"];
+                must((1..=10).contains(&quantity) && price > 0, &format!("{quantity} of {id}"));
+                must(
+                    money["amount_minor"] == begun.amount_minor && money["currency"] == "KRW",
+                    "at another price",
+                );
+                must(leads(&from, &to), &format!("goes from {from:?} to {to:?}"));
+                let known = self.purchases.get(&receipt);
+                must(
+                    if from.is_empty() { known.is_none() } else { known == Some(&begun) },
+                    &format!("{receipt} was {known:?}"),
+                );
+                let gives = if to == "succeeded" { begun.gold } else { 0 };
+                let granted = fact["granted"]["gold"].as_i64().unwrap_or(0);
+                must(granted == gives, &format!("grants {granted}, not {gives}"));
+                must(fact["granted"]["items"].is_null(), "grants items");
+                (house, expected) = ("mint:shop", gives);
+                let (mut taken, mut clawed) = (Value::Null, Value::Null);
+                if from == "succeeded" {
+                    let there = begun.gold.min(self.gold).max(0);
+                    owed = begun.gold - there;
+                    (house, expected) = ("burn:refund", -there);
+                    (taken, clawed) = (there.into(), owed.into());
+                }
+                let clawback = &fact["clawback"];
+                must(
+                    clawback["taken"] == taken && clawback["owed"] == clawed,
+                    &format!("takes back {clawback}, not {taken} and {clawed}"),
+                );
+                next.purchases.insert(receipt, Bought { status: to, ..begun });
+            }
             "fairness_rotated" => {
                 must(number("epoch") == i64::from(self.epoch) + 1, "skips an epoch");
                 next.epoch += 1;
@@ -402,9 +473,28 @@ impl Snap {
             "fraud_decided" | "fraud_rules_activated" => {}
             other => must(false, &format!("nobody knows what {other} is")),
         }
+        // What comes in repays a debt first, and reaches nobody who is gone.
+        let (into, kept) = match entry.kind.as_str() {
+            "player_reset" => ("", 0),
+            _ if self.erased => ("burn:erasure", expected.max(0)),
+            _ => ("burn:debt", expected.min(self.debt).max(0)),
+        };
+        let expected = expected - kept;
         must(moved == expected, &format!("moves {moved} gold, not {expected}"));
+        let leg = entry.legs.get(into).copied().unwrap_or(0);
+        must(kept == 0 || leg == kept, &format!("keeps {leg} gold back, not {kept}"));
+        next.debt = match entry.kind.as_str() {
+            "player_reset" => 0,
+            _ if self.erased => self.debt + owed,
+            _ => self.debt - kept + owed,
+        };
+        must(
+            entry.debt_after == next.debt,
+            &format!("says {} gold are owed, not {}", entry.debt_after, next.debt),
+        );
         let others: Vec<_> = entry.legs.keys().filter(|name| *name != "player").collect();
-        must(others.iter().all(|name| *name == house), &format!("moves gold of {others:?}"));
+        let fits = |name: &str| name == house || (kept != 0 && name == into);
+        must(others.iter().all(|name| fits(name)), &format!("moves gold of {others:?}"));
         must(
             entry.xp_after == next.xp,
             &format!("says {} experience, not {}", entry.xp_after, next.xp),

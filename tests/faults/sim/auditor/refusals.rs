@@ -8,6 +8,7 @@ use super::{
     clients::Attempt,
     millis,
     model::{MAX_BET, Snap, Standing, day_of, pace, product},
+    purchases::pack,
 };
 
 impl Case<'_> {
@@ -251,6 +252,9 @@ fn refusal(
         "spin" => {
             let bet = number("bet");
             poor(bet) || (code == "bet_too_large" && bet <= snap.gold && bet > MAX_BET)
+        }
+        "buy" if pack(attempt.text("product_id")).is_some() => {
+            code == "validation_failed" && number("quantity") > 10
         }
         "buy" => match product(body["product_id"].as_str().unwrap_or_default()) {
             None => code == "product_not_found",

@@ -125,15 +125,21 @@ fn says(row: &Value, entry: &Entry, envelope: &Value) -> bool {
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     let same = |name: &str| row[name] == envelope[name];
-    row["event_type"] == event_type(&entry.kind)
+    row["event_type"] == event_type(entry)
         && row["ts"] == entry.at_ms
         && payload == envelope["payload"]
         && payload["balance_after"] == entry.gold_after
         && ["trace_id", "idempotency_key", "version"].into_iter().all(same)
 }
 
-fn event_type(kind: &str) -> &str {
-    match kind {
+fn event_type(entry: &Entry) -> &str {
+    match entry.kind.as_str() {
+        "purchase_advanced" => match entry.fact["to"].as_str().unwrap_or_default() {
+            "created" | "pending" => "shop.purchase.pending",
+            "succeeded" => "shop.purchase.succeeded",
+            "failed" | "expired" | "grant_failed" => "shop.purchase.failed",
+            _ => "shop.purchase.refunded",
+        },
         "player_signed_up" => "user.signup",
         "player_logged_in" => "user.login",
         "session_refreshed" => "user.session.refreshed",
@@ -153,7 +159,7 @@ fn event_type(kind: &str) -> &str {
         "item_purchased" => "shop.purchase.succeeded",
         "fairness_rotated" => "game.fairness.rotated",
         "fraud_decided" => "fraud.decision",
-        "fraud_rules_activated" => "admin.action",
+        "fraud_rules_activated" | "limited_package_offered" | "promo_code_issued" => "admin.action",
         "email_changed" => "user.email_changed",
         other => other,
     }
@@ -164,9 +170,9 @@ fn counted(table: &str, player: &str, entry: &Entry) -> Option<(Vec<String>, Vec
     let number = |name: &str| entry.fact[name].as_i64().unwrap_or(i64::MAX);
     let day = day(entry.at_ms);
     match (table, entry.kind.as_str()) {
-        ("actions_hourly", kind) => {
+        ("actions_hourly", _) => {
             let hour = entry.at_ms - entry.at_ms.rem_euclid(3_600_000);
-            Some((vec![hour.to_string(), event_type(kind).to_owned()], vec![1]))
+            Some((vec![hour.to_string(), event_type(entry).to_owned()], vec![1]))
         }
         ("player_results_daily", "round_settled") => {
             let (bet, win) = (number("bet"), number("win"));
@@ -177,6 +183,11 @@ fn counted(table: &str, player: &str, entry: &Entry) -> Option<(Vec<String>, Vec
         ("shop_revenue_daily", "item_purchased") => {
             let group = vec![day, text(&entry.fact["product"])];
             Some((group, vec![1, number("quantity"), number("price")]))
+        }
+        // Paid with money, it burns no gold.
+        ("shop_revenue_daily", "purchase_advanced") if entry.fact["to"] == "succeeded" => {
+            let group = vec![day, text(&entry.fact["product"])];
+            Some((group, vec![1, number("quantity"), 0]))
         }
         _ => None,
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Clients, Command, Known};
-use crate::world::Weather;
+use crate::{provider::TOKENS, world::Weather};
 
 /// Whoever signs up takes the first; a change takes any.
 pub const PASSWORDS: [&str; 3] = ["correct-horse-9", "another-one-1", "third-time-lucky-3"];
@@ -52,6 +52,7 @@ impl Clients {
         let operation = match self.rng.below(100) {
             0..=33 => "spin",
             34..=42 => "buy",
+            54..=55 if !who.receipts.is_empty() => "settle",
             43..=55 => "claim",
             56..=58 => "rotate",
             59..=61 => "login",
@@ -139,6 +140,14 @@ impl Clients {
                 };
                 json!({ "bet": bet })
             }
+            "buy" if self.rng.chance(400) => {
+                let product =
+                    *self.rng.pick(&["gold_pack_1000", "gold_pack_1000", "gold_pack_5500"]);
+                let quantity = *self.rng.pick(&[1, 1, 1, 2, 3, 11]);
+                let (token, ..) = *self.rng.pick(&TOKENS);
+                json!({ "product_id": product, "quantity": quantity, "payment_token": token })
+            }
+            "settle" => json!({ "receipt": self.rng.pick(&who.receipts) }),
             "buy" => {
                 let product = *self.rng.pick(&[
                     "streak_shield",

@@ -36,6 +36,9 @@ impl Run {
         if (966..970).contains(&odd) && !self.clients.players.is_empty() {
             return self.start_repair();
         }
+        if (951..956).contains(&odd) {
+            return self.start_cleanup();
+        }
         if (956..966).contains(&odd) {
             let open = self.open_sockets();
             if !open.is_empty() {

@@ -88,10 +88,10 @@ fn a_device_is_new_once_unless_it_is_the_first() {
         command.device = device;
         let plan = log_in::decide(&player(7), &command, &ctx(NOON)).expect("the password");
         let Fact::PlayerLoggedIn { new_device, .. } = plan.entry().fact else { panic!("{plan:?}") };
-        let stored = plan.changes().iter().map(|change| match change {
+        let mut stored = plan.changes().iter().map(|change| match change {
             Change::StoreCredential { credential } => credential.devices.clone(),
             other => panic!("{other:?}"),
         });
-        assert_eq!((new_device, stored.last()), (new, after), "{command:?}");
+        assert_eq!((new_device, stored.next_back()), (new, after), "{command:?}");
     }
 }
