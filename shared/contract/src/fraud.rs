@@ -232,22 +232,32 @@ pub enum FraudAction {
     HardBlock,
 }
 
-/// What was seen of a purchase, itself included.
+/// What was seen of a purchase, itself included. What is left out of a test counts as 0;
+/// answers leave nothing out.
 #[derive(ToSchema)]
 pub struct FraudFeatures {
     /// Attempts from the same address, counted up to 50.
+    #[schema(required = false)]
     pub address_attempts_10m: u64,
+    #[schema(required = false)]
     pub address_attempts_24h: u64,
     /// Attempts by the same device (`X-Device-Fingerprint`), counted up to 50.
+    #[schema(required = false)]
     pub device_attempts_10m: u64,
+    #[schema(required = false)]
     pub device_attempts_24h: u64,
     /// Different cards of the player.
+    #[schema(required = false)]
     pub cards_24h: u64,
     /// The player's largest less smallest amount in the same currency, minor units.
+    #[schema(required = false)]
     pub amount_spread_24h: u64,
+    #[schema(required = false)]
     pub account_age_hours: u64,
     /// The player's attempts that failed at the payment provider.
+    #[schema(required = false)]
     pub failed_attempts_24h: u64,
+    #[schema(required = false)]
     pub amount_minor: u64,
 }
 
