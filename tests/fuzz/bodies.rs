@@ -53,7 +53,8 @@ fn sound(path: &str) -> Option<Value> {
             json!({ "product_id": "streak_shield", "quantity": 1, "payment_token": "t" })
         }
         "/api/shop/limited/buy" => json!({
-            "code": "fuzz", "quantity": 1, "promo_code": "p", "payment_token": "t",
+            "code": "nobody-offers-it", "quantity": 1, "promo_code": "p",
+            "payment_token": "t",
         }),
         "/api/admin/limited-packages" => json!({
             "code": "fuzz", "name": { "ko": "k", "en": "e" },

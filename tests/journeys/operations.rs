@@ -48,6 +48,7 @@ impl Operation {
     /// A call that is right in form and about `player`, by `caller`.
     pub fn call(&self, caller: &Api, player: &Player) -> Call {
         let path = self.path.replace("{site_id}", &player.site_id).replace("{id}", &player.id);
+        let path = path.replace("{receipt}", &player.id).replace("{code}", "nothing");
         assert!(!path.contains('{'), "who knows what to put into {path}");
         let call = caller.call(self.method.clone(), &path).key(&fresh_name());
         match &self.body {

@@ -119,7 +119,7 @@ pub const ROWS: &[Row] = &[
     row("POST /api/shop/purchase", "", 200, |p| p.api.post("/api/shop/purchase", &json!({ "product_id": "neon_frame", "quantity": 1 })).key("purchase"), COMMAND, (2.0, 6.0)),
     row("POST /api/shop/buy", "a pack", 202, |p| p.pay("gold_pack_1000", 1, "tok_pending_ok", "pack"), PAY, (13.0, 23.0)),
     row("POST /api/shop/buy", "a pack, again", 202, |p| p.pay("gold_pack_1000", 1, "tok_pending_ok", "pack"), &[("BatchGetItem", 2), ("GetItem", 1)], (4.0, 0.0)),
-    row("POST /api/shop/limited/buy", "unknown", 404, |p| p.pay_limited("nothing", 1, "tok_ok", "limited"), &[("BatchGetItem", 1)], (1.0, 0.0)),
+    row("POST /api/shop/limited/buy", "unknown", 404, |p| p.pay_limited("nothing", 1, "tok_ok", "limited"), &[("BatchGetItem", 1)], (2.0, 0.0)),
     row("GET /api/shop/limited", "none", 200, |p| get(p, "/api/shop/limited"), &[("GetItem", 1), ("Query", 1)], (1.5, 0.0)),
     row("GET /api/shop/transactions", "", 200, |p| get(p, "/api/shop/transactions"), &[("GetItem", 1), ("Query", 2)], (4.0, 0.0)),
     row("GET /api/shop/transactions/{receipt}", "unknown", 404, |p| get(p, &format!("/api/shop/transactions/{}", p.id)), &[("BatchGetItem", 2)], (3.0, 0.0)),

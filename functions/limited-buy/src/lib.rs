@@ -84,7 +84,11 @@ impl Shop {
     ) -> Result<Response, Problem> {
         let BuyLimitedRequest { code, quantity, promo_code, payment_token } = request;
         // A package does not change, so it may be looked at before the rest is read.
-        let found = self.store.find(caller.player(), &Needs::default().package(&code)).await?;
+        let mut known = Needs::default().package(&code);
+        if let Some(promo) = &promo_code {
+            known = known.promo(&code, promo);
+        }
+        let found = self.store.find_for(caller.subject(), &known).await?;
         let package = found.package.ok_or(Problem::from(Rejection::PackageNotFound))?;
         if matches!(package.price, Price::Money(_)) && payment_token.is_none() {
             return Err(
@@ -105,8 +109,10 @@ impl Shop {
                 self.desk.charge(&receipt.entry, true, token.clone(), &ctx).await;
                 return command::answered(receipt);
             }
-            // At the usual price: what a promo code is good for shows within the command.
-            let price = package.price.times(quantity).map_err(Rejection::from)?;
+            // What is refused anyway is no attempt.
+            let promo = promo_code.as_deref().map(|code| (code, found.promo.as_ref()));
+            let order = Order { package: &package, quantity, shards: &[], promo, assessed: None };
+            let price = order.price(&ctx)?;
             assessed = self.guard.assessed(subject, &once, token, &price, meta, &ctx).await?;
         }
         let receipt = self

@@ -25,7 +25,7 @@ use runtime::{
     Deps, Entropy, Function, Problem, command,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
 };
-use store::{Decision, Needs, Store};
+use store::{Decision, Needs, Receipt, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Shards of a stock when nobody says how many.
@@ -74,17 +74,19 @@ async fn offer(
     let ctx = command::context(&meta, &offers.entropy);
     let once = command::once(key, "limited_offer", &request);
     let reason = request.reason.clone();
-    let package = package(request)?;
+    // What is wrong with it is said to nobody who may not offer anything.
+    let package = package(request);
     let receipt = offers
         .store
-        .execute(caller.subject(), once, |operator| {
-            let plan = offer_limited::decide(operator, &package, &reason, &ctx)?;
+        .execute_if(caller.subject(), once, |operator| {
+            let Ok(package) = &package else { return Ok(None) };
+            let plan = offer_limited::decide(operator, package, &reason, &ctx)?;
             let Package { code, stock, shards, .. } = package.clone();
             let answer = command::answer(201, &OfferPackageAnswer { code, stock, shards });
-            Ok(Decision { plan, answer: Some(answer) })
+            Ok(Some(Decision { plan, answer: Some(answer) }))
         })
         .await?;
-    command::answered(receipt)
+    answered(receipt, package.err())
 }
 
 /// Makes a code with which a package costs another price.
@@ -104,27 +106,35 @@ async fn issue_promo(
 ) -> Result<Response, Problem> {
     let ctx = command::context(&meta, &offers.entropy);
     let once = command::once(key, "limited_issue_promo", &(&code, &request));
-    let promo = Promo {
+    let promo = price(request.price).map(|price| Promo {
         code: request.code,
         package: code.clone(),
-        price: price(request.price)?,
+        price,
         uses_left: request.uses,
         ends_at: request.ends_at,
-    };
+    });
     let needs = Needs::default().package(&code);
     let receipt = offers
         .store
         .execute_with(caller.subject(), once, &needs, |operator, found| {
+            let Ok(promo) = &promo else { return Ok(None) };
             let package = found.package.as_ref();
-            let plan =
-                offer_limited::issue_promo(operator, package, &promo, &request.reason, &ctx)?;
+            let plan = offer_limited::issue_promo(operator, package, promo, &request.reason, &ctx)?;
             let Promo { code, package, uses_left: uses, .. } = promo.clone();
             let answer = command::answer(201, &IssuePromoAnswer { code, package, uses });
             Ok(Some(Decision { plan, answer: Some(answer) }))
         })
-        .await?
-        .ok_or_else(|| Problem::internal("a promo code that nobody decided on"))?;
-    command::answered(receipt)
+        .await?;
+    answered(receipt, promo.err())
+}
+
+/// The stored answer, or what was wrong with the request.
+fn answered(receipt: Option<Receipt>, wrong: Option<Problem>) -> Result<Response, Problem> {
+    match (receipt, wrong) {
+        (Some(receipt), _) => command::answered(receipt),
+        (None, Some(wrong)) => Err(wrong),
+        (None, None) => Err(Problem::internal("an offer that nobody decided on")),
+    }
 }
 
 fn package(request: OfferPackageRequest) -> Result<Package, Problem> {

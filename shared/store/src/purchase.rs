@@ -48,22 +48,30 @@ impl Store {
         Ok(found)
     }
 
+    /// As [`Store::find`], for a subject who must still be who the token says.
+    ///
+    /// # Errors
+    /// As [`Store::player`].
+    pub async fn find_for(&self, subject: Subject, needs: &Needs) -> Result<Found> {
+        let id = subject.player();
+        let (mut found, mut state) = (Found::default(), None);
+        let addresses: Vec<_> = [keys::state(id)].into_iter().chain(needs.addresses(id)).collect();
+        for item in self.get(&addresses).await? {
+            match item::sk(&item) {
+                Some(keys::STATE) => state = Some(item::decode_state(item)?),
+                _ => found.add(item)?,
+            }
+        }
+        subject.admit(&state.ok_or(Error::PlayerNotFound(id))?)?;
+        Ok(found)
+    }
+
     /// A purchase of the player's.
     ///
     /// # Errors
     /// As [`Store::player`].
     pub async fn purchase(&self, subject: Subject, receipt: ReceiptId) -> Result<Option<Purchase>> {
-        let id = subject.player();
-        let mut purchase = None;
-        let mut state = None;
-        for found in self.get(&[keys::state(id), keys::purchase(id, receipt)]).await? {
-            match item::sk(&found) {
-                Some(keys::STATE) => state = Some(item::decode_state(found)?),
-                _ => purchase = Some(item::decode(found)?),
-            }
-        }
-        subject.admit(&state.ok_or(Error::PlayerNotFound(id))?)?;
-        Ok(purchase)
+        Ok(self.find_for(subject, &Needs::default().purchase(receipt)).await?.purchase)
     }
 
     /// The entry of a purchase that was over at once, by the receipt that names it.

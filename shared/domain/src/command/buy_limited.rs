@@ -20,11 +20,22 @@ pub struct Order<'a> {
 }
 
 impl Order<'_> {
-    /// What all of it costs at `now`.
+    /// What all of it costs now, if it is sold now, so many to one player and with this
+    /// promo code. Does not look at the stock.
     ///
     /// # Errors
+    /// [`Rejection::SaleNotOpen`], [`Rejection::SaleOver`],
+    /// [`Rejection::QuantityOutOfRange`], [`Rejection::CapReached`],
     /// [`Rejection::InvalidPromoCode`], [`Rejection::AmountOutOfRange`].
-    fn price(&self, ctx: &Ctx) -> Result<Price, Rejection> {
+    pub fn price(&self, ctx: &Ctx) -> Result<Price, Rejection> {
+        let Order { package, quantity, .. } = *self;
+        package.on_sale(ctx.now)?;
+        if quantity == 0 {
+            return Err(Rejection::QuantityOutOfRange { maximum: package.per_user_cap });
+        }
+        if quantity > package.per_user_cap {
+            return Err(Rejection::CapReached { cap: package.per_user_cap });
+        }
         let each = match self.promo {
             None => &self.package.price,
             Some((_, found)) => {
@@ -48,13 +59,6 @@ impl Order<'_> {
 /// [`Rejection::InvalidPromoCode`].
 pub fn decide(player: &Player, order: &Order<'_>, ctx: &Ctx) -> Result<Plan, Rejection> {
     let Order { package, quantity, .. } = *order;
-    package.on_sale(ctx.now)?;
-    if quantity == 0 {
-        return Err(Rejection::QuantityOutOfRange { maximum: package.per_user_cap });
-    }
-    if quantity > package.per_user_cap {
-        return Err(Rejection::CapReached { cap: package.per_user_cap });
-    }
     let price = order.price(ctx)?;
     let receipt = ReceiptId::mint(ctx);
     // Where to begin: anywhere, but the same on every attempt.
