@@ -58,7 +58,7 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
             | "webhook-deliver",
             _,
         ) => Failed(&[]),
-        ("pending-cleanup", "typical") => Summary(&["due", "finished", "waiting", "failed"]),
+        ("pending-cleanup", "typical") => Summary(&["due", "failed", "finished", "waiting"]),
         ("streak-repair", "typical") => {
             Summary(&["players", "protections_consumed", "streaks_broken"])
         }
