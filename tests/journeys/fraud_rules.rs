@@ -200,6 +200,11 @@ async fn rules_are_tried_on_numbers_and_on_what_was_decided_before() {
     assert_eq!(in_force["changed"], 0);
     assert_eq!(in_force["recent"].as_array().map(Vec::len), Some(3));
     assert!(in_force["features"].is_null());
+    let impossible = json!({ "features": { "cards_24h": 51, "amount_minor": u64::MAX } });
+    let refused = operator.api.post(TEST, &impossible).send().await;
+    let errors = refused.is_problem(422, "validation_failed")["errors"].clone();
+    let fields: Vec<_> = errors.as_array().expect("errors").iter().map(|e| &e["pointer"]).collect();
+    assert_eq!(fields, ["/features/cards_24h", "/features/amount_minor"]);
     assert_eq!(operator.api.get(RULES).await.ok()["version"], 0, "nothing was put");
     Api::new(&stack.base_url)
         .post(TEST, &json!({}))

@@ -14,7 +14,7 @@ use contract::{
 use domain::{
     Rejection,
     command::activate_fraud_rules,
-    fraud::{Assessment, Document, Rules, assess},
+    fraud::{Assessment, Document, Fault, Rules, assess},
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
@@ -122,6 +122,9 @@ async fn test(
     caller: Caller,
     Json(request): Json<TestFraudRulesRequest>,
 ) -> Result<Response, Problem> {
+    if let Some(features) = &request.features {
+        features.possible().map_err(|faults| invalid("/features", &faults))?;
+    }
     let given = request.document.map(|document| sound(0, document)).transpose()?;
     let limit = usize::try_from(request.recent.unwrap_or(0)).unwrap_or(usize::MAX);
     let recent = async {
@@ -152,9 +155,11 @@ async fn test(
 
 /// The rules of a request's document.
 fn sound(version: u32, document: Document) -> Result<Rules, Problem> {
-    Rules::new(version, document).map_err(|faults| {
-        Problem::invalid(faults.iter().map(|fault| field("/document", fault)).collect())
-    })
+    Rules::new(version, document).map_err(|faults| invalid("/document", &faults))
+}
+
+fn invalid(part: &str, faults: &[Fault]) -> Problem {
+    Problem::invalid(faults.iter().map(|fault| field(part, fault)).collect())
 }
 
 fn moved(in_force: u32) -> Problem {

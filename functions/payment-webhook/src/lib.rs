@@ -75,7 +75,7 @@ async fn notice(
     if let Some(payment) = &notice.payment {
         let body_hash = command::bytes_hash(&body);
         let told = Told { event_id: &notice.event_id, body_hash: &body_hash };
-        desk.learn(payment, &command::context(&meta, entropy), Some(told)).await?;
+        desk.learn(payment, &command::context(&meta, entropy), Some(&told)).await?;
     }
     Ok(ok(&NoticeAnswer { received: true }))
 }

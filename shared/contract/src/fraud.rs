@@ -237,27 +237,27 @@ pub enum FraudAction {
 #[derive(ToSchema)]
 pub struct FraudFeatures {
     /// Attempts from the same address, counted up to 50.
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 50)]
     pub address_attempts_10m: u64,
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 50)]
     pub address_attempts_24h: u64,
     /// Attempts by the same device (`X-Device-Fingerprint`), counted up to 50.
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 50)]
     pub device_attempts_10m: u64,
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 50)]
     pub device_attempts_24h: u64,
     /// Different cards of the player.
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 50)]
     pub cards_24h: u64,
     /// The player's largest less smallest amount in the same currency, minor units.
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 9_007_199_254_740_991_u64)]
     pub amount_spread_24h: u64,
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 9_007_199_254_740_991_u64)]
     pub account_age_hours: u64,
     /// The player's attempts that failed at the payment provider.
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 50)]
     pub failed_attempts_24h: u64,
-    #[schema(required = false)]
+    #[schema(required = false, maximum = 9_007_199_254_740_991_u64)]
     pub amount_minor: u64,
 }
 

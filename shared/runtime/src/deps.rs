@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     auth::Hasher,
-    aws, clickhouse, payments,
+    aws, boxed, clickhouse, payments,
     secrets::{SecretError, Secrets},
 };
 
@@ -193,6 +193,7 @@ impl Deps {
     ///
     /// # Errors
     /// A secret cannot be had or used: the function must not start.
+    #[boxed]
     pub async fn ready(&self) -> Result<(), SecretError> {
         self.secrets.fetch_all().await
     }

@@ -33,6 +33,8 @@ use hyper_util::{
 };
 use tower::Service;
 
+use crate::boxed;
+
 /// For finding out a name's addresses.
 const RESOLVE: Duration = Duration::from_secs(3);
 /// For connecting to one of them.
@@ -76,6 +78,7 @@ impl Egress {
     ///
     /// # Panics
     /// When the system has no root certificates.
+    #[boxed]
     pub async fn post(
         &self,
         target: &Target,
@@ -198,6 +201,7 @@ impl Resolver {
     /// # Errors
     /// [`Failure::NotAllowed`] when an address of the target's is out of reach, or
     /// [`Failure::Unresolvable`].
+    #[boxed]
     pub async fn check(&self, target: &Target) -> Result<(), Failure> {
         match &target.host {
             Host::Address(_) => self.admit_literal(target),

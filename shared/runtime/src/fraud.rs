@@ -50,6 +50,7 @@ use zeroize::Zeroizing;
 use crate::{
     Problem,
     auth::{JwtKeys, network},
+    boxed,
     command::once_by_nature,
     http::Meta,
     metrics,
@@ -105,6 +106,7 @@ impl Guard {
     ///
     /// # Errors
     /// As [`Guard::admit`].
+    #[boxed]
     pub async fn assessed(
         &self,
         subject: Subject,
@@ -131,6 +133,7 @@ impl Guard {
     /// # Errors
     /// 429 `purchase_slowed`, with `Retry-After`, 403 `purchase_blocked`; what
     /// [`Guard::assess`] fails with.
+    #[boxed]
     pub async fn admit(
         &self,
         attempt: &Attempt<'_>,
@@ -155,6 +158,7 @@ impl Guard {
     /// 503 when the windows are too busy or the table does not answer: nothing was
     /// decided, the same request finds out. 429 `rate_limited` and 401
     /// `unauthenticated` when a decision that goes into the journal does not get there.
+    #[boxed]
     pub async fn assess(
         &self,
         attempt: &Attempt<'_>,
@@ -195,6 +199,7 @@ impl Guard {
     /// # Errors
     /// [`store::Error::Contended`], [`store::Error::Unavailable`]. The purchase has
     /// failed all the same; a caller may go on without.
+    #[boxed]
     pub async fn failed(&self, player: PlayerId, attempt: AttemptId) -> Result<(), store::Error> {
         self.store.payment_failed(player, attempt).await
     }

@@ -19,6 +19,8 @@ pub mod tracing;
 mod turns;
 pub mod webhooks;
 
+pub(crate) use store::boxed;
+
 pub use deps::{Clock, Deps, Entropy, Env, MissingVariable, utc_day};
 pub use function::{Context, Error, Function, InvalidEvent, LambdaEvent, error_type, run};
 pub use problem::Problem;

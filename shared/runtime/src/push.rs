@@ -16,7 +16,7 @@ use domain::{Frame, PlayerId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Deps, in_turns};
+use crate::{Deps, boxed, in_turns};
 
 /// Messages of one `SendMessageBatch`.
 const BATCH: usize = 10;
@@ -112,6 +112,7 @@ impl Queue {
     ///
     /// # Panics
     /// When a message does not serialize, which is a defect.
+    #[boxed]
     pub async fn send(&self, messages: &[Message]) -> Result<(), QueueError> {
         for batch in in_turns(messages, BATCH, |message| message.player) {
             let entries = batch.iter().map(|&index| {
@@ -207,6 +208,7 @@ impl Sockets {
     ///
     /// # Errors
     /// Nobody knows whether it is closed.
+    #[boxed]
     pub async fn close(&self, connection_id: &str) -> Result<(), SocketError> {
         match self.client.delete_connection().connection_id(connection_id).send().await {
             Ok(_) => Ok(()),

@@ -8,7 +8,11 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
-use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
+use aws_sdk_secretsmanager::{
+    Client,
+    error::{DisplayErrorContext, SdkError},
+    operation::get_secret_value::{GetSecretValueError, GetSecretValueOutput},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use contract::Secret;
 use domain::{fairness::MasterKey, webhook::WebhookMasterKey};
@@ -220,7 +224,7 @@ impl<T> Rotating<T> {
             |cause: String| SecretError::Unavailable { id: id.clone(), cause: cause.into() };
         let text = match &self.0.vault {
             Vault::Manager(client) => {
-                let answer = client.get_secret_value().secret_id(&**id).send().await;
+                let answer = asked(client, id).await;
                 let answer =
                     answer.map_err(|error| unavailable(DisplayErrorContext(error).to_string()))?;
                 answer.secret_string.map(Secret::from)
@@ -231,6 +235,15 @@ impl<T> Rotating<T> {
         (self.0.parse)(text.expose())
             .map_err(|cause| SecretError::Unusable { id: id.clone(), cause: cause.into() })
     }
+}
+
+/// Boxed, so that the SDK's future is compiled here and not with every secret's type
+/// in every function.
+fn asked(
+    client: &Client,
+    id: &str,
+) -> BoxFuture<'static, Result<GetSecretValueOutput, SdkError<GetSecretValueError>>> {
+    Box::pin(client.get_secret_value().secret_id(id).send())
 }
 
 impl<T> Clone for Rotating<T> {

@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use domain::webhook::{Backoff, DeliveryId, Reach};
 use serde::{Deserialize, Serialize};
 
-use crate::{Deps, Env, MissingVariable};
+use crate::{Deps, Env, MissingVariable, boxed};
 
 /// Messages of one `SendMessageBatch`.
 const BATCH: usize = 10;
@@ -78,6 +78,7 @@ impl Queue {
     ///
     /// # Panics
     /// When a message does not serialize, which is a defect.
+    #[boxed]
     pub async fn send(&self, deliveries: &[DeliveryId], delay: Duration) -> Result<(), QueueError> {
         for batch in deliveries.chunks(BATCH) {
             let entries = batch.iter().enumerate().map(|(index, &delivery)| {

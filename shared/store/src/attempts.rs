@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store,
+    Store, boxed,
     error::{Result, if_condition_held},
     execute::backoff,
     item,
@@ -49,6 +49,7 @@ impl Store {
     /// # Errors
     /// [`Rejection::LoginLocked`], [`Rejection::RateLimited`],
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn attempt(
         &self,
         guessers: &[Guesser],
@@ -66,6 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn forgive(&self, guessers: &[Guesser], target: &str, now: Timestamp) -> Result<()> {
         self.count(guessers, target, |_, attempts| Ok(attempts.forgive(target, now))).await
     }

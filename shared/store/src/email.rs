@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store, Subject,
+    Store, Subject, boxed,
     error::{Error, Result},
     item, keys,
 };
@@ -79,6 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::player`].
+    #[boxed]
     pub async fn emails(&self, subject: Subject) -> Result<Emails> {
         let (_, emails) = tokio::try_join!(self.player(subject), self.emails_of(subject.player()))?;
         Ok(emails)
@@ -88,6 +89,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn emails_of(&self, id: PlayerId) -> Result<Emails> {
         let page = self.page(id, keys::EMAIL, keys::PENDING_EMAIL, true, 2, None);
         let mut emails = Emails::default();

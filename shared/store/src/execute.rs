@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
 use domain::{Answer, Entry, Once, OnceKey, Plan, Player, PlayerId, Rejection};
 
 use crate::{
-    Found, Needs, Store, Subject,
+    Found, Needs, Store, Subject, boxed,
     commit::{Cause, Outcome},
     error::{Error, Result, classify},
     item::{self, Item, Pointer},
@@ -32,6 +32,9 @@ pub struct Decision {
     /// `None` for scheduled work, which answers nobody.
     pub answer: Option<Answer>,
 }
+
+/// What a command makes of its player's state.
+type Decide<'a> = dyn FnMut(Option<Player>, &Found) -> Result<Option<Decision>> + Send + 'a;
 
 /// The entry of a command, written now or long ago.
 #[derive(Clone, Debug)]
@@ -58,7 +61,7 @@ impl Store {
         &self,
         subject: Subject,
         once: Once,
-        mut decide: impl FnMut(&Player) -> Result<Decision, Rejection>,
+        mut decide: impl FnMut(&Player) -> Result<Decision, Rejection> + Send,
     ) -> Result<Receipt> {
         let receipt = self.execute_if(subject, once, |state| decide(state).map(Some)).await?;
         Ok(receipt.expect("a decision was made"))
@@ -73,7 +76,7 @@ impl Store {
         &self,
         subject: Subject,
         once: Once,
-        mut decide: impl FnMut(&Player) -> Result<Option<Decision>, Rejection>,
+        mut decide: impl FnMut(&Player) -> Result<Option<Decision>, Rejection> + Send,
     ) -> Result<Option<Receipt>> {
         self.execute_with(subject, once, &Needs::default(), |state, _| decide(state)).await
     }
@@ -88,9 +91,9 @@ impl Store {
         subject: Subject,
         once: Once,
         needs: &Needs,
-        mut decide: impl FnMut(&Player, &Found) -> Result<Option<Decision>, Rejection>,
+        mut decide: impl FnMut(&Player, &Found) -> Result<Option<Decision>, Rejection> + Send,
     ) -> Result<Option<Receipt>> {
-        self.run(subject, once, needs, |state, found| {
+        self.run(subject, once, needs, &mut |state, found| {
             let state = state.ok_or(Error::PlayerNotFound(subject.player()))?;
             Ok(decide(&state, found)?)
         })
@@ -101,6 +104,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::execute`].
+    #[boxed]
     pub async fn receipt(&self, subject: Subject, once: &Once) -> Result<Option<Receipt>> {
         let loaded = self.load(subject.player(), &once.key, &Needs::default()).await?;
         match &loaded.player {
@@ -123,20 +127,21 @@ impl Store {
         &self,
         player: PlayerId,
         once: Once,
-        mut decide: impl FnMut() -> Result<Decision, Rejection>,
+        mut decide: impl FnMut() -> Result<Decision, Rejection> + Send,
     ) -> Result<Receipt> {
         let subject = Subject::system(player);
         let nothing = Needs::default();
-        let receipt = self.run(subject, once, &nothing, |_, _| Ok(Some(decide()?))).await?;
+        let receipt = self.run(subject, once, &nothing, &mut |_, _| Ok(Some(decide()?))).await?;
         Ok(receipt.expect("a decision was made"))
     }
 
+    #[boxed]
     async fn run(
         &self,
         subject: Subject,
         once: Once,
         needs: &Needs,
-        decide: impl FnMut(Option<Player>, &Found) -> Result<Option<Decision>>,
+        decide: &mut Decide<'_>,
     ) -> Result<Option<Receipt>> {
         tokio::select! {
             biased;
@@ -150,7 +155,7 @@ impl Store {
         subject: Subject,
         once: Once,
         needs: &Needs,
-        mut decide: impl FnMut(Option<Player>, &Found) -> Result<Option<Decision>>,
+        decide: &mut Decide<'_>,
     ) -> Result<Option<Receipt>> {
         let player = subject.player();
         let mut cause = Cause::Moved;

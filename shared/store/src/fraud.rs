@@ -25,7 +25,7 @@ pub use rules::FraudRules;
 pub(crate) use rules::StoredRules;
 
 use crate::{
-    Store,
+    Store, boxed,
     error::{Error, Result, if_condition_held},
     execute::backoff,
     item::{self, Item},
@@ -93,6 +93,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Contended`], [`Error::Unavailable`].
+    #[boxed]
     pub async fn see(&self, tried: &Tried<'_>) -> Result<Seen> {
         let mut windows = Windows::of(tried);
         let decision = keys::fraud_decision(tried.attempt);
@@ -166,6 +167,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Contended`], [`Error::Unavailable`].
+    #[boxed]
     pub async fn payment_failed(&self, player: PlayerId, attempt: AttemptId) -> Result<()> {
         let at = keys::fraud_payments(player);
         for turn in 0..TRIES {

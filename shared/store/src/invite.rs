@@ -2,7 +2,7 @@
 
 use domain::Invite;
 
-use crate::{Store, error::Result, item, keys};
+use crate::{Store, boxed, error::Result, item, keys};
 
 impl Store {
     /// The invite with this code. May be a moment old: the commit that uses it asks
@@ -10,6 +10,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn invite(&self, code: &str) -> Result<Option<Invite>> {
         self.get(&[keys::invite(code)]).await?.pop().map(item::decode).transpose()
     }

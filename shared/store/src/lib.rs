@@ -32,6 +32,10 @@ use aws_sdk_dynamodb::{
     config::{AsyncSleep as _, SharedAsyncSleep},
 };
 
+/// On what other crates await: boxes the future. A plain one is compiled anew, with all
+/// of the SDK below it, in every crate that awaits it: half a minute of each function's
+/// release build. The allocation is lost beside the round trip.
+pub use async_recursion::async_recursion as boxed;
 pub use attempts::Guesser;
 pub use email::Emails;
 pub use error::{Error, Result};
@@ -87,6 +91,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn ping(&self) -> Result<()> {
         self.get(&[keys::probe()]).await.map(drop)
     }

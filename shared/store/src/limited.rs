@@ -10,7 +10,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store,
+    Store, boxed,
     error::{Result, classify},
     item, keys,
 };
@@ -37,6 +37,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn packages(&self) -> Result<Vec<Package>> {
         let mut packages = Vec::new();
         let mut start = None;
@@ -67,6 +68,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn stocks(
         &self,
         player: PlayerId,

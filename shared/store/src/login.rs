@@ -4,7 +4,7 @@ use domain::{Credential, Devices, PasswordHash, Player, PlayerId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store,
+    Store, boxed,
     error::Result,
     item::{self, Owner},
     keys,
@@ -47,6 +47,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn login(&self, name: &str) -> Result<Option<Login>> {
         let mut by_site = None;
         let mut by_nickname = None;
@@ -64,6 +65,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn login_of(&self, id: PlayerId) -> Result<Option<Login>> {
         let mut player = None;
         let mut credential: Option<StoredCredential> = None;

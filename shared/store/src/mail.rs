@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    Store,
+    Store, boxed,
     error::{Result, if_condition_held},
     item, keys,
 };
@@ -70,6 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn claim_mail(&self, player: PlayerId, seq: u64, now: Timestamp) -> Result<Claimed> {
         let claim = MailClaim { player, seq, at: now };
         let stale = now.checked_sub(STALE_AFTER).unwrap_or(Timestamp::MIN);
@@ -113,6 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn finish_mail(&self, claim: MailClaim, progress: MailProgress) -> Result<()> {
         let answer = self
             .client

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Found, Needs, Store, Subject,
+    Found, Needs, Store, Subject, boxed,
     error::{Error, Result, classify, done_or_needless, if_condition_held},
     item, keys,
     needs::HeardNotice,
@@ -39,6 +39,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn find(&self, player: PlayerId, needs: &Needs) -> Result<Found> {
         let addresses: Vec<_> = needs.addresses(player).collect();
         let mut found = Found::default();
@@ -52,6 +53,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::player`].
+    #[boxed]
     pub async fn find_for(&self, subject: Subject, needs: &Needs) -> Result<Found> {
         let id = subject.player();
         let (mut found, mut state) = (Found::default(), None);
@@ -70,6 +72,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::player`].
+    #[boxed]
     pub async fn purchase(&self, subject: Subject, receipt: ReceiptId) -> Result<Option<Purchase>> {
         Ok(self.find_for(subject, &Needs::default().purchase(receipt)).await?.purchase)
     }
@@ -78,6 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn purchase_entry(&self, id: PlayerId, receipt: ReceiptId) -> Result<Option<Entry>> {
         let found = self.get(&[keys::entry(id, receipt.entry())]).await?.pop();
         let entry = found.map(item::decode_entry).transpose()?;
@@ -91,6 +95,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn purchases(
         &self,
         id: PlayerId,
@@ -117,6 +122,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn due(
         &self,
         shard: u8,
@@ -144,6 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn use_nonce(&self, kid: &str, nonce: &str, now: Timestamp) -> Result<bool> {
         #[derive(Serialize)]
         struct Used {
@@ -169,6 +176,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn remember_notice(&self, event_id: &str, body_hash: &str) -> Result<()> {
         let heard = HeardNotice { body_hash: body_hash.to_owned() };
         let answer = self

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use domain::PlayerId;
 
 use crate::{
-    Store,
+    Store, boxed,
     error::{Result, classify},
     item::{self, Item, Owner},
     keys,
@@ -27,6 +27,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn roster(
         &self,
         shard: u8,

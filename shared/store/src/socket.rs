@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store,
+    Store, boxed,
     error::{Result, classify, done_or_needless, if_condition_held},
     item::{self, Item, Owner},
     keys,
@@ -46,6 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn put_ticket(&self, ticket_id: &str, ticket: &Ticket) -> Result<()> {
         self.put_item(item::encode(keys::ticket(ticket_id), "ticket", ticket)?).await
     }
@@ -58,6 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn take_ticket(&self, ticket_id: &str, now: Timestamp) -> Result<Option<Ticket>> {
         let answer = self
             .client
@@ -82,6 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn connect(
         &self,
         player: PlayerId,
@@ -113,6 +116,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn greeted(&self, player: PlayerId, connection_id: &str, seq: u64) -> Result<()> {
         let answer = self
             .client
@@ -132,6 +136,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn owner(&self, connection_id: &str) -> Result<Option<PlayerId>> {
         let found = self.get(&[keys::socket(connection_id)]).await?.pop();
         Ok(found.map(item::decode::<Owner>).transpose()?.map(|owner| owner.player))
@@ -141,6 +146,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn connections(&self, player: PlayerId) -> Result<Vec<Connection>> {
         let answer = self
             .client
@@ -164,6 +170,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn forget(&self, player: PlayerId, connection_id: &str) -> Result<()> {
         for address in [keys::connection(player, connection_id), keys::socket(connection_id)] {
             self.client

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use domain::{Entry, Player, PlayerId, stats::Stats};
 
 use crate::{
-    Store, Subject,
+    Store, Subject, boxed,
     error::{Error, Result, classify, done_or_needless},
     item::{self, Item},
     keys,
@@ -32,6 +32,7 @@ impl Store {
     /// # Errors
     /// [`Error::PlayerNotFound`], [`Error::Unavailable`], what the subject's token no
     /// longer allows.
+    #[boxed]
     pub async fn player(&self, subject: Subject) -> Result<Player> {
         let id = subject.player();
         let answer = self
@@ -58,6 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::player`].
+    #[boxed]
     pub async fn open(&self, subject: Subject) -> Result<Opened> {
         self.open_up_to(subject, u64::MAX).await
     }
@@ -66,6 +68,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
+    #[boxed]
     pub async fn open_up_to(&self, subject: Subject, newest: u64) -> Result<Opened> {
         let id = subject.player();
         let mut player: Option<Player> = None;
@@ -103,6 +106,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn entries_after(&self, id: PlayerId, seq: u64, limit: i32) -> Result<Vec<Entry>> {
         let from = keys::entry_sk(seq.saturating_add(1));
         let (items, _) = self.page(id, &from, keys::AFTER_ENTRIES, true, limit, None).await?;
@@ -114,6 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::player`].
+    #[boxed]
     pub async fn history(&self, subject: Subject, seq: u64, limit: i32) -> Result<Vec<Entry>> {
         let to = keys::entry_sk(seq.saturating_sub(1));
         let page = self.page(subject.player(), keys::ENTRY_PREFIX, &to, false, limit, None);
@@ -125,6 +130,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn save_stats(&self, id: PlayerId, stats: &Stats) -> Result<()> {
         let answer = self
             .client

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Store,
+    Store, boxed,
     error::{Result, classify, done_or_needless, if_condition_held},
     item::{self, Item},
     keys,
@@ -45,6 +45,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn webhooks(&self) -> Result<Directory> {
         let found = self.get(&[keys::webhooks()]).await?.pop();
         Ok(found.map(item::decode).transpose()?.unwrap_or_default())
@@ -57,6 +58,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn save_webhooks(&self, directory: &Directory) -> Result<bool> {
         self.put_after_stored(encode_directory(directory)?, "version", directory.version).await
     }
@@ -65,6 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn add_delivery(&self, delivery: &Delivery) -> Result<()> {
         let answer = self
             .client
@@ -82,6 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
         self.get(&[keys::webhook_delivery(id)]).await?.pop().map(item::decode).transpose()
     }
@@ -92,6 +96,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn update_delivery(&self, delivery: &Delivery) -> Result<bool> {
         if delivery.status == Status::Failed {
             let listed = Listed { id: delivery.id, expires_at: delivery.expires_at };
@@ -130,6 +135,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn deliveries(
         &self,
         endpoint: WebhookEndpointId,
@@ -164,6 +170,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
+    #[boxed]
     pub async fn failed_deliveries(
         &self,
         endpoint: WebhookEndpointId,

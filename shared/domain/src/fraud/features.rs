@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::window::{LONG, MOST_REMEMBERED, Payments, SHORT, Sightings};
+use super::{
+    rules::{Fault, FaultKind},
+    window::{LONG, MOST_REMEMBERED, Payments, SHORT, Sightings},
+};
 use crate::PlayerId;
 
 macro_rules! features {
@@ -57,6 +60,10 @@ macro_rules! features {
 /// What windows count up to.
 const COUNTED: u64 = MOST_REMEMBERED as u64;
 
+/// The largest whole number that every JSON reader takes exactly (2^53 - 1). No price
+/// and no age comes near it.
+const MEASURED: u64 = (1 << 53) - 1;
+
 features! {
     /// Attempts from the same address in ten minutes; 0 when the address is unknown.
     AddressAttempts10m = "address_attempts_10m", address_attempts_10m, most COUNTED;
@@ -71,17 +78,32 @@ features! {
     /// The largest less the smallest amount that the player tried in 24 hours in the
     /// attempt's currency, minor units. A difference and not a ratio: it is a whole
     /// number without rounding, and one attempt more never makes it smaller.
-    AmountSpread24h = "amount_spread_24h", amount_spread_24h, most u64::MAX;
+    AmountSpread24h = "amount_spread_24h", amount_spread_24h, most MEASURED;
     /// Whole hours since the player signed up.
-    AccountAgeHours = "account_age_hours", account_age_hours, most u64::MAX;
+    AccountAgeHours = "account_age_hours", account_age_hours, most MEASURED;
     /// Attempts of the player in 24 hours whose payment failed at the provider. What
     /// was blocked here is none: a block would be a reason for the next one.
     FailedAttempts24h = "failed_attempts_24h", failed_attempts_24h, most COUNTED;
     /// What is to be paid, minor units of the attempt's currency.
-    AmountMinor = "amount_minor", amount_minor, most u64::MAX;
+    AmountMinor = "amount_minor", amount_minor, most MEASURED;
 }
 
 impl Features {
+    /// What no attempt could have, each at its pointer.
+    ///
+    /// # Errors
+    /// What is more than it can be.
+    pub fn possible(&self) -> Result<(), Vec<Fault>> {
+        let beyond = Feature::ALL.iter().filter(|feature| self.get(**feature) > feature.most());
+        let faults: Vec<_> = beyond
+            .map(|feature| Fault {
+                pointer: format!("/{}", feature.as_str()),
+                kind: FaultKind::TooLarge(feature.most()),
+            })
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
     /// What the windows say, once the attempt has been counted in them.
     #[must_use]
     pub fn of(

@@ -220,6 +220,24 @@ fn rules_without_rules_let_everything_through() {
 }
 
 #[test]
+fn features_are_within_what_they_can_be() {
+    let most = Feature::ALL
+        .iter()
+        .fold(Features::default(), |f, feature| f.with(*feature, feature.most()));
+    assert_eq!(most.possible(), Ok(()));
+    for feature in Feature::ALL {
+        let beyond = Features::default().with(*feature, feature.most() + 1);
+        assert_eq!(
+            beyond.possible(),
+            Err(vec![Fault {
+                pointer: format!("/{}", feature.as_str()),
+                kind: FaultKind::TooLarge(feature.most())
+            }])
+        );
+    }
+}
+
+#[test]
 fn an_unknown_feature_or_member_is_no_document() {
     for broken in [
         json!({ "feature": "shoe_size", "is": ">=", "value": 1 }),

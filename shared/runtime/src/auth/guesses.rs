@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use store::{Guesser, Store};
 
 use super::fingerprint;
-use crate::{Entropy, Env, Problem};
+use crate::{Entropy, Env, Problem, boxed};
 
 /// How often one address may log in, by configuration.
 #[derive(Clone, Copy, Debug)]
@@ -79,12 +79,14 @@ impl<'a> Guess<'a> {
     ///
     /// # Errors
     /// 429 `login_locked` or `rate_limited`: do not even look.
+    #[boxed]
     pub async fn begin(&self) -> Result<(), Problem> {
         Ok(self.store.attempt(&self.guessers, &self.target, self.number, self.now).await?)
     }
 
     /// It was right: what was guessed wrong before is forgotten. That this fails is
     /// no reason to fail what the password was for; the guesses expire.
+    #[boxed]
     pub async fn was_right(&self) {
         if let Err(error) = self.store.forgive(&self.guessers, &self.target, self.now).await {
             tracing::warn!(%error, "failed logins were not forgiven");

@@ -9,6 +9,7 @@ use argon2::{
 use contract::Secret;
 
 use crate::Entropy;
+use crate::boxed;
 
 /// Salt and hash of the decoy: no password is known to make it.
 const DECOY: &str = "AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -57,6 +58,7 @@ impl Hasher {
     ///
     /// # Errors
     /// Out of memory.
+    #[boxed]
     pub async fn hash(self, password: Secret, entropy: &Entropy) -> Result<String, HashError> {
         let salt = entropy.bytes::<16>();
         tokio::task::spawn_blocking(move || {
@@ -79,6 +81,7 @@ impl Hasher {
     ///
     /// # Errors
     /// A stored hash that cannot be read.
+    #[boxed]
     pub async fn verify(
         self,
         password: Secret,

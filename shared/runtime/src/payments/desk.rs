@@ -10,7 +10,7 @@ use domain::{
 use store::{Decision, Needs, Store, Subject};
 
 use super::{Charge, Order, Payment, Payments, Provider, ProviderError, Standing};
-use crate::{command, metrics};
+use crate::{boxed, command, metrics};
 
 /// A notice of the provider's, as it is remembered.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,7 @@ impl Desk {
     /// request is answered: where an earlier call was cut off, this one goes on, and
     /// the provider takes the money once. What is not learned now, a notice, a settle
     /// call or the clean-up learns later: so nothing of it is the caller's concern.
+    #[boxed]
     pub async fn charge(&self, entry: &Entry, replayed: bool, token: Secret, ctx: &Ctx) {
         let Some(order) = begun(entry) else { return };
         let receipt = order.receipt;
@@ -88,11 +89,12 @@ impl Desk {
     /// # Errors
     /// [`Rejection::PurchaseNotFound`]; [`Rejection::PaymentMismatch`] when product,
     /// amount or currency are others; [`Rejection::NoticeReused`]; the table's.
+    #[boxed]
     pub async fn learn(
         &self,
         payment: &Payment,
         ctx: &Ctx,
-        told: Option<Told<'_>>,
+        told: Option<&Told<'_>>,
     ) -> Result<Learned, DeskError> {
         let Order { receipt, player, .. } = payment.order;
         let event = event_of(&payment.standing);
@@ -181,6 +183,7 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::learn`], and the provider's.
+    #[boxed]
     pub async fn ask(&self, purchase: &Purchase, ctx: &Ctx) -> Result<Learned, DeskError> {
         match purchase.status {
             Status::GrantFailed => self.refund(purchase, ctx).await,
@@ -200,6 +203,7 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::ask`].
+    #[boxed]
     pub async fn give_up(&self, purchase: &Purchase, ctx: &Ctx) -> Result<Learned, DeskError> {
         match (purchase.status.holds(), order_of(purchase)) {
             (true, Some(order)) => {
@@ -232,7 +236,7 @@ fn checked<'a>(
 }
 
 /// Whether the notice was heard before.
-fn was_heard(found: Option<&str>, told: Option<Told<'_>>) -> Result<bool, Rejection> {
+fn was_heard(found: Option<&str>, told: Option<&Told<'_>>) -> Result<bool, Rejection> {
     match (found, told) {
         (Some(found), Some(told)) if found != told.body_hash => Err(Rejection::NoticeReused),
         (found, _) => Ok(found.is_some()),

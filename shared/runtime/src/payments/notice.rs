@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use jiff::Timestamp;
 
 use super::{Payment, ProviderError, WebhookKeys, signature, simulated, stripe::Stripe};
+use crate::boxed;
 use crate::secrets::{Rotating, SecretError};
 
 /// A genuine notice.
@@ -81,6 +82,7 @@ impl Notices {
     ///
     /// # Errors
     /// The first thing that is wrong, see [`NoticeError`].
+    #[boxed]
     pub async fn read(
         &self,
         headers: &HeaderMap,

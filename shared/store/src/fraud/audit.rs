@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_key;
 use crate::{
-    Store,
+    Store, boxed,
     error::{Error, Result, classify, if_condition_held},
     item, keys,
 };
@@ -49,6 +49,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn list_fraud_decision(&self, assessment: &Assessment) -> Result<()> {
         let Assessment { attempt, player, at, decision, .. } = assessment;
         let listing = Listing { attempt: *attempt, at: *at, action: decision.action };
@@ -80,6 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn store_fraud_decision(&self, assessment: Assessment) -> Result<Assessment> {
         let address = keys::fraud_decision(assessment.attempt);
         let answer = self
@@ -101,6 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Corrupt`] when it has none, [`Error::Unavailable`].
+    #[boxed]
     pub async fn fraud_decision(&self, attempt: AttemptId) -> Result<Assessment> {
         let address = keys::fraud_decision(attempt);
         let found = self.get(std::slice::from_ref(&address)).await?.pop();
@@ -116,6 +119,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn fraud_decisions(
         &self,
         filter: FraudFilter,

@@ -5,7 +5,7 @@ use domain::fraud::{Document, Rules};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store,
+    Store, boxed,
     error::{Error, Result},
     item::{self, Item},
     keys,
@@ -63,6 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`].
+    #[boxed]
     pub async fn fraud_rules(&self, version: Option<u32>) -> Result<Option<FraudRules>> {
         let mut wanted = vec![keys::fraud_rules_in_force()];
         wanted.extend(version.map(keys::fraud_rules));
