@@ -15,8 +15,7 @@ const ALLOWED: f64 = 1.3;
 /// AWS clients, which it links none of, but which the linker (lld) keeps. And those that
 /// talk to a payment provider: they carry both providers, of which a setting chooses, and
 /// an HTTP client of their own beside AWS's.
-const LARGER: [&str; 5] =
-    ["limited-buy", "payment-settle", "payment-webhook", "shop-buy", "shop-catalog"];
+const LARGER: [&str; 4] = ["limited-buy", "payment-settle", "shop-buy", "shop-catalog"];
 
 fn bytes(name: &str) -> Result<f64> {
     let path = bootstraps().join(name).join("bootstrap");
