@@ -9,18 +9,18 @@ use contract::{
     shop::{BuyAnswer, BuyLimitedRequest, PendingPurchase},
 };
 use domain::{
-    Entry, Rejection,
+    Entry, Player, Rejection,
     command::buy_limited::{self, Order},
-    purchase::Price,
+    limited::Package,
+    purchase::{Assessed, Price},
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    fraud::Guard,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
     metrics,
-    payments::Desk,
+    payments::{Checkout, Paying},
 };
-use store::{Decision, Needs, Store};
+use store::{Decision, Found, Needs, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Builds the function.
@@ -29,12 +29,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// `TABLE_NAME`, `JWT_KEYS_SECRET` or a variable of [`runtime::payments`] is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
-    let desk = Desk::new(store.clone(), deps.payments()?, "buy");
-    let keys = deps.jwt_keys()?;
-    let guard = Guard::new(store.clone(), keys.clone());
-    let shop = Shop { store, desk, guard, entropy: deps.entropy.clone() };
+    let checkout = Checkout::new(&deps, store.clone())?;
+    let shop = Shop { store, checkout, entropy: deps.entropy.clone() };
     let routes = router().with_state(Arc::new(shop));
-    Ok(Function::http(signed_in_app(routes, &deps, keys)))
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.
@@ -45,8 +43,7 @@ pub fn router() -> OpenApiRouter<Arc<Shop>> {
 /// What the function works with.
 pub struct Shop {
     store: Store,
-    desk: Desk,
-    guard: Guard,
+    checkout: Checkout,
     entropy: Entropy,
 }
 
@@ -89,7 +86,7 @@ impl Shop {
             known = known.promo(&code, promo);
         }
         let found = self.store.find_for(caller.subject(), &known).await?;
-        let package = found.package.ok_or(Problem::from(Rejection::PackageNotFound))?;
+        let package = found.package.as_ref().ok_or(Problem::from(Rejection::PackageNotFound))?;
         if matches!(package.price, Price::Money(_)) && payment_token.is_none() {
             return Err(
                 Problem::new(Code::PaymentTokenRequired).field("/payment_token", Rule::Required)
@@ -98,40 +95,47 @@ impl Shop {
         let ctx = command::context(meta, &self.entropy);
         let token = payment_token.as_ref().map(contract::Secret::expose);
         let once = command::once(key, "limited_buy", &(&code, quantity, &promo_code, token));
-        let mut needs = Needs::default().stock(&package);
+        let mut needs = Needs::default().stock(package);
         if let Some(promo) = &promo_code {
             needs = needs.promo(&code, promo);
         }
         let subject = caller.subject();
-        let mut assessed = None;
-        if let Some(token) = &payment_token {
-            if let Some(receipt) = self.store.receipt(subject, &once).await? {
-                self.desk.charge(&receipt.entry, true, token.clone(), &ctx).await;
-                return command::answered(receipt);
-            }
-            // What is refused anyway is no attempt.
-            let promo = promo_code.as_deref().map(|code| (code, found.promo.as_ref()));
-            let order = Order { package: &package, quantity, shards: &[], promo, assessed: None };
-            let price = order.price(&ctx)?;
-            assessed = self.guard.assessed(subject, &once, token, &price, meta, &ctx).await?;
-        }
-        let receipt = self
-            .store
-            .execute_with(subject, once, &needs, |state, found| {
-                let promo = promo_code.as_deref().map(|code| (code, found.promo.as_ref()));
-                let shards = &found.shards;
-                let order = Order { package: &package, quantity, shards, promo, assessed };
-                let plan = buy_limited::decide(state, &order, &ctx)?;
+        let wish = Wish { package, quantity, promo: promo_code.as_deref() };
+        let (ctx, needs) = (&ctx, &needs);
+        let begin = |once, assessed| async move {
+            let decide = |state: &Player, found: &Found| {
+                let plan = buy_limited::decide(state, &wish.order(found, assessed), ctx)?;
                 let answer = Some(rendered(plan.entry()));
                 Ok(Some(Decision { plan, answer }))
-            })
-            .await
-            .map_err(|error| Problem::from(error).blaming("/quantity"))?
-            .ok_or_else(|| Problem::internal("a purchase that nobody decided on"))?;
-        if let Some(token) = payment_token {
-            self.desk.charge(&receipt.entry, receipt.replayed, token, &ctx).await;
-        }
-        command::answered(receipt)
+            };
+            self.store
+                .execute_with(subject, once, needs, decide)
+                .await
+                .map_err(|error| Problem::from(error).blaming("/quantity"))?
+                .ok_or_else(|| Problem::internal("a purchase that nobody decided on"))
+        };
+        let Some(token) = payment_token.clone() else {
+            return command::answered(begin(once, None).await?);
+        };
+        let paying = Paying { subject, once, token, meta, ctx };
+        let price = || wish.order(&found, None).price(ctx);
+        self.checkout.pay(paying, price, begin).await
+    }
+}
+
+/// What somebody would like to buy.
+#[derive(Clone, Copy)]
+struct Wish<'a> {
+    package: &'a Package,
+    quantity: u32,
+    promo: Option<&'a str>,
+}
+
+impl<'a> Wish<'a> {
+    fn order(self, found: &'a Found, assessed: Option<Assessed>) -> Order<'a> {
+        let promo = self.promo.map(|code| (code, found.promo.as_ref()));
+        let Self { package, quantity, .. } = self;
+        Order { package, quantity, shards: &found.shards, promo, assessed }
     }
 }
 

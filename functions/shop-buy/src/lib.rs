@@ -10,15 +10,15 @@ use contract::{
     shop::{BuyAnswer, BuyRequest, PendingPurchase},
 };
 use domain::{
+    Player,
     catalog::{self, Product},
     command::{buy_item, buy_pack},
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    fraud::Guard,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
     metrics,
-    payments::Desk,
+    payments::{Checkout, Paying},
 };
 use store::{Decision, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -29,12 +29,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// `TABLE_NAME`, `JWT_KEYS_SECRET` or a variable of [`runtime::payments`] is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
-    let desk = Desk::new(store.clone(), deps.payments()?, "buy");
-    let keys = deps.jwt_keys()?;
-    let guard = Guard::new(store.clone(), keys.clone());
-    let shop = Shop { store, desk, guard, entropy: deps.entropy.clone() };
+    let checkout = Checkout::new(&deps, store.clone())?;
+    let shop = Shop { store, checkout, entropy: deps.entropy.clone() };
     let routes = router().with_state(Arc::new(shop));
-    Ok(Function::http(signed_in_app(routes, &deps, keys)))
+    Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.
@@ -47,8 +45,7 @@ pub fn router() -> OpenApiRouter<Arc<Shop>> {
 /// What the function works with.
 pub struct Shop {
     store: Store,
-    desk: Desk,
-    guard: Guard,
+    checkout: Checkout,
     entropy: Entropy,
 }
 
@@ -137,22 +134,18 @@ impl Shop {
         let ctx = command::context(meta, &self.entropy);
         let once = command::once(key, "shop_buy", &(&product_id, quantity, token.expose()));
         let subject = caller.subject();
-        if let Some(receipt) = self.store.receipt(subject, &once).await? {
-            self.desk.charge(&receipt.entry, true, token, &ctx).await;
-            return command::answered(receipt);
-        }
-        let price = buy_pack::price(&product_id, quantity)?;
-        let assessed = self.guard.assessed(subject, &once, &token, &price, meta, &ctx).await?;
-        let receipt = self
-            .store
-            .execute(subject, once, |state| {
-                let plan = buy_pack::decide(state, &product_id, quantity, assessed, &ctx)?;
+        let paying = Paying { subject, once, token, meta, ctx: &ctx };
+        let price = || buy_pack::price(&product_id, quantity);
+        let (ctx, product_id) = (&ctx, &product_id);
+        let begin = |once, assessed| async move {
+            let decide = |state: &Player| {
+                let plan = buy_pack::decide(state, product_id, quantity, assessed, ctx)?;
                 let answer = PendingPurchase::of(plan.entry());
                 let answer = answer.map(|answer| command::answer(202, &answer));
                 Ok(Decision { plan, answer })
-            })
-            .await?;
-        self.desk.charge(&receipt.entry, receipt.replayed, token, &ctx).await;
-        command::answered(receipt)
+            };
+            Ok(self.store.execute(subject, once, decide).await?)
+        };
+        self.checkout.pay(paying, price, begin).await
     }
 }

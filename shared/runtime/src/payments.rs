@@ -21,6 +21,7 @@
 //!
 //! Tokens, keys and bodies are in no log and no `Debug`.
 
+mod checkout;
 mod config;
 mod desk;
 mod http;
@@ -40,6 +41,7 @@ use futures::future::BoxFuture;
 
 use crate::secrets::SecretError;
 
+pub use checkout::{Checkout, Paying};
 pub use config::{ConfigError, Payments};
 pub use desk::{Desk, DeskError, Learned, Told};
 pub use keys::{WebhookKeyError, WebhookKeys};
