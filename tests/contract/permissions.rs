@@ -296,7 +296,7 @@ async fn sockets(stack: &Stack, player: &Player) {
 
     let gone = "Z29uZQ==";
     let now = NOON.parse().expect("an instant");
-    store.connect(id, gone, now).await.expect("a connection");
+    store.connect(Subject::system(id), gone, now).await.expect("a connection");
     let ping = json!({
         "requestContext": {
             "connectionId": gone, "routeKey": "$default", "connectedAt": 0,
@@ -309,12 +309,12 @@ async fn sockets(stack: &Stack, player: &Player) {
     assert_eq!(connections().await, 0, "a ping finds out who is gone");
     let stranger = stack.invoke("SocketMessageFunction", ping).await.expect("an answer");
     assert_eq!(stranger["statusCode"], 410);
-    store.connect(id, gone, now).await.expect("a connection");
+    store.connect(Subject::system(id), gone, now).await.expect("a connection");
     store.greeted(id, gone, 0).await.expect("is greeted");
     player.spin(1, "unheard").send().await.ok();
     eventually("a frame finds out who is gone", || async { connections().await == 0 }).await;
 
-    store.connect(id, gone, now).await.expect("a connection");
+    store.connect(Subject::system(id), gone, now).await.expect("a connection");
     let unreadable = json!({ "Records": [{
         "messageId": "unreadable", "receiptHandle": "unreadable", "body": "not a push message",
         "attributes": { "ApproximateReceiveCount": "5", "MessageGroupId": player.id },

@@ -26,6 +26,7 @@ mod operations;
 mod payments;
 mod problems;
 mod realtime;
+mod realtime_session;
 mod roles;
 mod shop;
 mod slot;

@@ -156,7 +156,8 @@ impl<'a> Events<'a> {
         }
         if text.contains("{{connection_id}}") && function == "socket-disconnect" {
             let (id, now) = (format!("d{unique}="), Clock::system().now());
-            self.stack.store("test").connect(self.player.id.parse()?, &id, now).await?;
+            let subject = Subject::system(self.player.id.parse()?);
+            self.stack.store("test").connect(subject, &id, now).await?;
             put("connection_id", json!(id));
         }
         put("unique", json!(unique));

@@ -116,6 +116,15 @@ impl Socket {
         }
     }
 
+    /// Reads on until the other side closes the socket.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn until_end(&mut self) {
+        let end = async { while self.next_or_end().await.is_some() {} };
+        tokio::time::timeout(DEADLINE, end).await.expect("the socket is closed");
+    }
+
     /// Leaves, properly.
     pub async fn close(mut self) {
         // Whether the other side is still there does not matter to who leaves.

@@ -14,7 +14,7 @@ use aws_sdk_kinesis::{primitives::Blob, types::PutRecordsRequestEntry};
 use domain::{Entry, PlayerId};
 use runtime::{
     Deps, Function, in_turns,
-    push::{Message, Queue},
+    push::{Body, Message, Queue},
 };
 
 /// Entries of one push message: far below what SQS takes.
@@ -209,11 +209,17 @@ fn messages(entries: &[Entry]) -> Vec<Message> {
             bursts.push(vec![entry]);
         }
     }
-    let message = |burst: &[&Entry]| {
-        let frames: Vec<_> = burst.iter().flat_map(|entry| domain::frames(entry)).collect();
-        Message::frames(burst[0].player, &frames)
-    };
-    bursts.iter().map(|burst| message(burst)).collect()
+    bursts.iter().flat_map(|burst| messages_of(burst)).collect()
+}
+
+/// The frames of a burst, and after them, that sockets are to part. Who is sent away has
+/// heard why, unless an earlier login's message finds the later logout done already.
+fn messages_of(burst: &[&Entry]) -> Vec<Message> {
+    let player = burst[0].player;
+    let frames: Vec<_> = burst.iter().flat_map(|entry| domain::frames(entry)).collect();
+    let ended = burst.iter().rfind(|entry| entry.fact.may_end_sessions());
+    let part = ended.map(|entry| Message { player, body: Body::Part { seq: entry.seq } });
+    std::iter::once(Message::frames(player, &frames)).chain(part).collect()
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -19,7 +19,7 @@ use contract::{
     home::DashboardCore,
     realtime::{ConnectionData, ConnectionFrame},
 };
-use domain::PlayerId;
+use domain::{Player, PlayerId};
 use futures::future::join_all;
 use jiff::Timestamp;
 use runtime::{
@@ -125,6 +125,19 @@ impl Push {
                 let posted = self.greet(player, connection).await;
                 self.settle(player, connection, posted, last).await
             }
+            Body::Part { .. } => {
+                if connections.is_empty() {
+                    return Ok(());
+                }
+                let state = self.store.player(Subject::system(player)).await?;
+                let parting = connections.iter().filter(|connection| !belongs(connection, &state));
+                let parting = parting.map(async |connection| {
+                    let closed = self.sockets.close(&connection.connection_id).await;
+                    let closed = closed.map(|()| Delivery::Gone).map_err(Error::from);
+                    self.settle(player, connection, closed, last).await
+                });
+                join_all(parting).await.into_iter().collect()
+            }
         }
     }
 
@@ -215,10 +228,16 @@ impl Push {
             timestamp,
             seq: state.version,
         };
-        if self.post_early(connection, &frame(connected, now)).await? == Delivery::Gone
-            || self.sockets.post(&connection.connection_id, &frame(initial, now)).await?
-                == Delivery::Gone
-        {
+        if self.post_early(connection, &frame(connected, now)).await? == Delivery::Gone {
+            return Ok(Delivery::Gone);
+        }
+        if !belongs(connection, &state) {
+            // Its session ended while it was being opened.
+            self.sockets.close(&connection.connection_id).await?;
+            return Ok(Delivery::Gone);
+        }
+        let initial = frame(initial, now);
+        if self.sockets.post(&connection.connection_id, &initial).await? == Delivery::Gone {
             return Ok(Delivery::Gone);
         }
         self.store.greeted(player, &connection.connection_id, state.version).await?;
@@ -240,6 +259,11 @@ impl Push {
         }
         self.sockets.post(&connection.connection_id, frame).await
     }
+}
+
+/// Whether the session that the socket was opened in is still open.
+fn belongs(connection: &Connection, state: &Player) -> bool {
+    connection.session.is_none_or(|session| state.sessions.get(session).is_some())
 }
 
 /// How often the message has come, this time included.

@@ -64,7 +64,7 @@ impl Door {
             }
             Err(error) => return Err(error.into()),
         }
-        self.store.connect(player, connection_id, now).await?;
+        self.store.connect(subject, connection_id, now).await?;
         let body = Body::Greet { connection_id: connection_id.to_owned() };
         self.push.send(&[Message { player, body }]).await?;
         tracing::info!(%player, connection_id, "socket opened");

@@ -255,6 +255,21 @@ impl Fact {
         }
     }
 
+    /// Whether a session that was open may not be any more. A login may push the oldest
+    /// one out.
+    #[must_use]
+    pub const fn may_end_sessions(&self) -> bool {
+        matches!(
+            self,
+            Self::PlayerLoggedIn { .. }
+                | Self::SessionClosed { .. }
+                | Self::SessionsClosed { .. }
+                | Self::PasswordChanged { .. }
+                | Self::PlayerErased {}
+                | Self::PlayerReset {}
+        )
+    }
+
     /// Whether the player did something, so that the day counts as active.
     /// Refreshing a token, ending sessions for safety and nightly repairs are the
     /// work of clients and of the product.

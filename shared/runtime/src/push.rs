@@ -41,6 +41,11 @@ pub enum Body {
     Frames(Vec<Value>),
     /// A new socket: `sync_connected` and `initial_state`.
     Greet { connection_id: String },
+    /// Sessions may have ended: sockets that were opened in one that has are closed.
+    Part {
+        /// The entry that says so.
+        seq: u64,
+    },
 }
 
 impl Message {
@@ -61,6 +66,7 @@ impl Message {
     fn deduplication_id(&self) -> String {
         let what = match &self.body {
             Body::Greet { connection_id } => format!("greet:{connection_id}"),
+            Body::Part { seq } => format!("part:{seq}"),
             Body::Frames(frames) => {
                 let edge = |frame: Option<&Value>| {
                     frame.map(|frame| {

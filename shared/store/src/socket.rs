@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store, boxed,
+    Store, Subject, boxed,
     error::{Result, classify, done_or_needless, if_condition_held},
     item::{self, Item, Owner},
     keys,
@@ -33,6 +33,10 @@ pub struct Ticket {
 pub struct Connection {
     pub connection_id: String,
     pub connected_at: Timestamp,
+    /// The session it was opened in, and ends with. A socket of the product's own has
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
     /// The state's version in the `initial_state` that was sent; `None` before.
     /// Frames up to it are not sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,7 +91,7 @@ impl Store {
     #[boxed]
     pub async fn connect(
         &self,
-        player: PlayerId,
+        subject: Subject,
         connection_id: &str,
         now: Timestamp,
     ) -> Result<()> {
@@ -96,6 +100,7 @@ impl Store {
             player: PlayerId,
             expires_at: i64,
         }
+        let player = subject.player();
         let expires_at = now.checked_add(CONNECTION_LIFE).unwrap_or(now).as_second();
         let socket = Socket { player, expires_at };
         self.put_item(item::encode(keys::socket(connection_id), "socket", socket)?).await?;
@@ -104,6 +109,7 @@ impl Store {
             &Connection {
                 connection_id: connection_id.to_owned(),
                 connected_at: now,
+                session: subject.session(),
                 greeted_seq: None,
                 expires_at,
             },

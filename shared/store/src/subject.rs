@@ -1,6 +1,6 @@
 //! On whose behalf a player's items are read and changed.
 
-use domain::{Credentials, Player, PlayerId};
+use domain::{Credentials, Player, PlayerId, SessionId};
 
 use crate::error::{Error, Result};
 
@@ -32,6 +32,11 @@ impl Subject {
 
     pub(crate) const fn is_system(&self) -> bool {
         self.credentials.is_none()
+    }
+
+    /// The session that the player's token is of.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.credentials.map(|credentials| credentials.session)
     }
 
     /// # Errors
