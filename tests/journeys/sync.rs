@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::{Player, Socket, Target};
 
 /// The longest gap that is replayed frame by frame.
-const LONGEST_GAP: u64 = 200;
+const LONGEST_GAP: u64 = 60;
 
 async fn open(player: &Player) -> (Socket, u64) {
     let mut socket = player.socket().await;
