@@ -3,7 +3,8 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Child, ExitCode},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -34,37 +35,52 @@ struct Step {
     about: &'static str,
     /// Answers with what the summary should mention.
     run: fn(&Path) -> anyhow::Result<String>,
+    /// One core is enough for it: it runs while the next step does.
+    beside: bool,
+    /// Where .config/nextest.toml has nextest leave the step's counts.
+    report: Option<&'static str>,
+}
+
+impl Step {
+    const fn new(
+        name: &'static str,
+        about: &'static str,
+        run: fn(&Path) -> anyhow::Result<String>,
+    ) -> Self {
+        Self { name, about, run, beside: false, report: None }
+    }
 }
 
 /// Cheap steps first; the tests last, whose count closes the output.
 const STEPS: &[Step] = &[
-    Step { name: "fmt", about: "rustfmt has nothing to change", run: fmt },
+    Step::new("fmt", "rustfmt has nothing to change", fmt),
+    Step::new("clippy", "no lint anywhere, bans included", clippy),
+    Step::new("template", "template.yaml passes cfn-lint and sam validate", template),
+    Step::new("deny", "licences, banned crates, sources, advisories", deny),
+    Step::new("doctest", "examples in the documentation work", doctest),
+    Step::new("clickhouse", "its engine is there for the tests", clickhouse),
+    Step::new("bootstraps", "every function as it is deployed", bootstraps),
     Step {
-        name: "template",
-        about: "template.yaml passes cfn-lint and sam validate",
-        run: template,
+        report: Some("target/nextest/default/junit.xml"),
+        ..Step::new("test", "every test, none skipped", test)
     },
-    Step { name: "deny", about: "licences, banned crates, sources, advisories", run: deny },
-    Step { name: "clippy", about: "no lint anywhere, bans included", run: clippy },
-    Step { name: "doctest", about: "examples in the documentation work", run: doctest },
-    Step { name: "clickhouse", about: "its engine is there for the tests", run: clickhouse },
-    Step { name: "bootstraps", about: "every function as it is deployed", run: bootstraps },
     Step {
-        name: "api-fuzz",
-        about: "schemathesis finds no answer that the API document does not promise",
-        run: api_fuzz::api_fuzz,
+        beside: true,
+        ..Step::new(
+            "api-fuzz",
+            "schemathesis finds no answer that the API document does not promise",
+            api_fuzz::api_fuzz,
+        )
     },
-    Step { name: "test", about: "every test, none skipped", run: test },
     Step {
-        name: "deployed",
-        about: "the journeys against the template and those binaries on ministack",
-        run: deployed,
+        report: Some("target/nextest/deployed/junit.xml"),
+        ..Step::new(
+            "deployed",
+            "the journeys against the template and those binaries on ministack",
+            deployed,
+        )
     },
 ];
-
-/// Where .config/nextest.toml has nextest leave the counts of each tier.
-const REPORTS: [&str; 2] =
-    ["target/nextest/default/junit.xml", "target/nextest/deployed/junit.xml"];
 
 enum Outcome {
     Passed(String),
@@ -72,11 +88,13 @@ enum Outcome {
     NotReached,
 }
 
+type Done = (&'static Step, Outcome, Duration);
+
 /// Runs the steps and prints a table of what became of them; a failed step is
 /// a failure.
 ///
 /// # Errors
-/// When a step is unknown.
+/// When a step is unknown, or one cannot be started beside another.
 pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     if args.list {
         for step in STEPS {
@@ -86,43 +104,110 @@ pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     }
     let steps = chosen(&args.only)?;
     // A report of an earlier run must not pass for this one's.
-    for report in REPORTS {
+    for report in steps.iter().filter_map(|step| step.report) {
         let _ = fs::remove_file(root.join(report));
     }
-    let mut outcomes = Vec::new();
-    let mut failures = Vec::new();
-    for (index, step) in steps.iter().enumerate() {
-        if !failures.is_empty() && !args.keep_going {
-            outcomes.push((Outcome::NotReached, Duration::ZERO));
-            continue;
-        }
-        println!("\n=== {}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
-        let (result, took) = timed(|| (step.run)(root));
-        outcomes.push((
-            match result {
-                Ok(note) => Outcome::Passed(note),
-                Err(error) => {
-                    println!("!!! {} failed: {error:#}", step.name);
-                    failures.push(step.name);
-                    Outcome::Failed
-                }
-            },
-            took,
-        ));
+    let whole = args.only.is_empty();
+    if whole {
+        install_meanwhile(root);
     }
-    summarise(&steps, &outcomes);
+    let (done, took) = timed(|| run_all(root, &steps, whole, args.keep_going));
+    let done = done?;
+    summarise(&done, took);
+    let failures: Vec<_> = done
+        .iter()
+        .filter(|(_, outcome, _)| matches!(outcome, Outcome::Failed))
+        .map(|(step, ..)| step.name)
+        .collect();
     if !failures.is_empty() {
         println!("verify failed at {}", failures.join(", "));
     }
     // Last of all the counts, which is what CI looks for.
     let counts: Vec<_> =
-        REPORTS.iter().filter_map(|report| Counts::read(&root.join(report)).ok()).collect();
+        steps.iter().filter_map(|step| Counts::read(&root.join(step.report?)).ok()).collect();
     if !counts.is_empty() {
         let passed: u64 = counts.iter().map(|counts| counts.passed).sum();
         let failed: u64 = counts.iter().map(|counts| counts.failed).sum();
         println!("{passed} passed, {failed} failed");
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_all(
+    root: &Path,
+    steps: &[&'static Step],
+    whole: bool,
+    keep_going: bool,
+) -> anyhow::Result<Vec<Done>> {
+    let mut done: Vec<Done> = Vec::new();
+    let mut beside: Vec<Beside> = Vec::new();
+    for (index, &step) in steps.iter().enumerate() {
+        let failed = done.iter().any(|(_, outcome, _)| matches!(outcome, Outcome::Failed));
+        if failed && !keep_going {
+            done.push((step, Outcome::NotReached, Duration::ZERO));
+            continue;
+        }
+        println!("\n=== {}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
+        if whole && step.beside {
+            beside.push(Beside::start(root, step)?);
+            continue;
+        }
+        let (result, took) = timed(|| (step.run)(root));
+        let outcome = match result {
+            Ok(note) => Outcome::Passed(note),
+            Err(error) => {
+                println!("!!! {} failed: {error:#}", step.name);
+                Outcome::Failed
+            }
+        };
+        done.push((step, outcome, took));
+        for other in beside.drain(..) {
+            done.push(other.finish()?);
+        }
+    }
+    Ok(done)
+}
+
+/// A step that runs as a process of its own, so that its output can wait for its turn.
+struct Beside {
+    step: &'static Step,
+    child: Child,
+    log: PathBuf,
+    since: Instant,
+}
+
+impl Beside {
+    #[expect(clippy::disallowed_methods, reason = "how long a step takes is what is measured")]
+    fn start(root: &Path, step: &'static Step) -> anyhow::Result<Self> {
+        let log = root.join(".local").join(format!("verify-{}.log", step.name));
+        println!("    beside the next step; its output follows, and is in {}", log.display());
+        let file = fs::File::create(&log)?;
+        let child = command(root, std::env::current_exe()?)
+            .args(["verify", "--only", step.name])
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()?;
+        Ok(Self { step, child, log, since: Instant::now() })
+    }
+
+    fn finish(mut self) -> anyhow::Result<Done> {
+        let status = self.child.wait()?;
+        println!("{}", fs::read_to_string(&self.log)?);
+        let outcome =
+            if status.success() { Outcome::Passed(String::new()) } else { Outcome::Failed };
+        Ok((self.step, outcome, self.since.elapsed()))
+    }
+}
+
+/// What downloads and unpacks does so while others compile. What fails here fails in
+/// the step that needs it, which says so.
+fn install_meanwhile(root: &Path) {
+    let root = root.to_owned();
+    thread::spawn(move || {
+        let _ = tools::python_tools(&root);
+        let _ = tools::schemathesis(&root);
+        let _ = tools::ministack(&root);
+    });
 }
 
 fn chosen(only: &[String]) -> anyhow::Result<Vec<&'static Step>> {
@@ -135,9 +220,9 @@ fn chosen(only: &[String]) -> anyhow::Result<Vec<&'static Step>> {
         .collect())
 }
 
-fn summarise(steps: &[&Step], outcomes: &[(Outcome, Duration)]) {
+fn summarise(done: &[Done], took: Duration) {
     println!("\n{:<10} {:<12} {:>8}", "step", "result", "time");
-    for (step, (outcome, took)) in steps.iter().zip(outcomes) {
+    for (step, outcome, took) in done {
         let (result, note) = match outcome {
             Outcome::Passed(note) => ("passed", note.as_str()),
             Outcome::Failed => ("FAILED", ""),
@@ -145,8 +230,7 @@ fn summarise(steps: &[&Step], outcomes: &[(Outcome, Duration)]) {
         };
         println!("{:<10} {result:<12} {:>7.1}s  {note}", step.name, took.as_secs_f64());
     }
-    let total: Duration = outcomes.iter().map(|(_, took)| *took).sum();
-    println!("{:<10} {:<12} {:>7.1}s\n", "total", "", total.as_secs_f64());
+    println!("{:<10} {:<12} {:>7.1}s\n", "total", "", took.as_secs_f64());
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a step takes is what is measured")]
