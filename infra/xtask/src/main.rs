@@ -7,6 +7,7 @@ mod edit;
 mod process;
 mod run_now;
 mod scaffold;
+mod stack;
 mod template;
 mod tools;
 mod verify;

@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use crate::{
     api_fuzz, build, deployed,
     process::{command, run},
+    stack::Stack,
     tools,
 };
 
@@ -60,6 +61,7 @@ const STEPS: &[Step] = &[
     Step::new("doctest", "examples in the documentation work", doctest),
     Step::new("clickhouse", "its engine is there for the tests", clickhouse),
     Step::new("bootstraps", "every function as it is deployed", bootstraps),
+    Step::new("client", "the TypeScript client works against the product", client),
     Step {
         report: Some("target/nextest/default/junit.xml"),
         ..Step::new("test", "every test, none skipped", test)
@@ -103,6 +105,8 @@ pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let steps = chosen(&args.only)?;
+    // Asked for before cargo writes this program anew: afterwards it has no path.
+    let program = std::env::current_exe()?;
     // A report of an earlier run must not pass for this one's.
     for report in steps.iter().filter_map(|step| step.report) {
         let _ = fs::remove_file(root.join(report));
@@ -111,7 +115,7 @@ pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     if whole {
         install_meanwhile(root);
     }
-    let (done, took) = timed(|| run_all(root, &steps, whole, args.keep_going));
+    let (done, took) = timed(|| run_all(root, &steps, whole.then_some(&*program), args.keep_going));
     let done = done?;
     summarise(&done, took);
     let failures: Vec<_> = done
@@ -136,7 +140,8 @@ pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
 fn run_all(
     root: &Path,
     steps: &[&'static Step],
-    whole: bool,
+    // Who runs a step beside another; nobody does while few are run.
+    program: Option<&Path>,
     keep_going: bool,
 ) -> anyhow::Result<Vec<Done>> {
     let mut done: Vec<Done> = Vec::new();
@@ -148,8 +153,8 @@ fn run_all(
             continue;
         }
         println!("\n=== {}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
-        if whole && step.beside {
-            beside.push(Beside::start(root, step)?);
+        if let Some(program) = program.filter(|_| step.beside) {
+            beside.push(Beside::start(root, program, step)?);
             continue;
         }
         let (result, took) = timed(|| (step.run)(root));
@@ -178,11 +183,11 @@ struct Beside {
 
 impl Beside {
     #[expect(clippy::disallowed_methods, reason = "how long a step takes is what is measured")]
-    fn start(root: &Path, step: &'static Step) -> anyhow::Result<Self> {
+    fn start(root: &Path, program: &Path, step: &'static Step) -> anyhow::Result<Self> {
         let log = root.join(".local").join(format!("verify-{}.log", step.name));
         println!("    beside the next step; its output follows, and is in {}", log.display());
         let file = fs::File::create(&log)?;
-        let child = command(root, std::env::current_exe()?)
+        let child = command(root, program)
             .args(["verify", "--only", step.name])
             .stdout(file.try_clone()?)
             .stderr(file)
@@ -305,6 +310,15 @@ fn doctest(root: &Path) -> anyhow::Result<String> {
 /// A download of its own would count as a test's time.
 fn clickhouse(root: &Path) -> anyhow::Result<String> {
     run(command(root, "python3").arg("localstack/clickhouse/install.py").arg(".local"))?;
+    Ok(String::new())
+}
+
+fn client(root: &Path) -> anyhow::Result<String> {
+    let package = root.join("tests/client");
+    run(command(&package, "npm").args(["ci", "--no-audit", "--no-fund"]))
+        .context("Node.js 20 or newer, with npm")?;
+    let stack = Stack::start(root, &root.join(".local/client"))?;
+    run(command(&package, "npm").arg("test").env("BASE_URL", &stack.base_url))?;
     Ok(String::new())
 }
 

@@ -1,0 +1,71 @@
+import type { DashboardCore, Money } from "./schema.js";
+
+/** What a frame is about, by its type. */
+export interface FrameData {
+  /** The first of a connection. */
+  sync_connected: { connection_id: string };
+  /** Everything a screen begins with; it holds every frame up to its `seq`. */
+  initial_state: DashboardCore;
+  profile_update: {
+    changes: { gold_balance: number; level: number; exp: number; debt_gold?: number };
+  };
+  reward_granted: { reward_type: string; amount: number; balance_after: number };
+  streak_update: { action_type: string; streak_count: number };
+  game_update: {
+    game: string;
+    round_id: string;
+    outcome: string[];
+    bet_gold: number;
+    win_gold: number;
+    multiplier: number;
+    gold_balance: number;
+  };
+  purchase_update: {
+    status: string;
+    product_id: string;
+    receipt: string;
+    quantity: number;
+    price_gold?: number;
+    price_money?: Money;
+    gold_balance: number;
+    reason?: string;
+  };
+  user_action: { action_type: string; context: Record<string, unknown>; server_ts: string };
+  stats_update: {
+    stats: {
+      total_games_played: number;
+      wins: number;
+      losses: number;
+      total_bets: number;
+      highest_multiplier: number;
+      total_profit: number;
+      lifetime_active_days: number;
+    };
+  };
+  pong: Record<string, never>;
+  error: { code: string; message: string };
+}
+
+export type FrameType = keyof FrameData;
+
+/** A message of the socket. `(seq, type)` is unique per player. */
+export type Frame<T extends FrameType = FrameType> = {
+  [Type in T]: {
+    readonly type: Type;
+    readonly user_id: string;
+    readonly data: FrameData[Type];
+    readonly timestamp: string;
+    /** The journal entry it tells of. */
+    readonly seq: number;
+  };
+}[T];
+
+/** What a message of the socket says, if it is a frame at all. */
+export function parse(text: string): Frame | undefined {
+  try {
+    const frame = JSON.parse(text);
+    return typeof frame?.type === "string" && typeof frame.seq === "number" ? frame : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import { retryAfter } from "./problem.js";
+
+export type Fetch = (request: Request) => Promise<Response>;
+
+/** How long to go on asking. Times in milliseconds. */
+export interface RetryPolicy {
+  /** Requests in all, the first one included. */
+  readonly attempts: number;
+  /** The longest first pause; it doubles each time. */
+  readonly base: number;
+  /** No pause is longer. Who is told to come back later than this is told so at once. */
+  readonly longest: number;
+}
+
+export const RETRIES: RetryPolicy = { attempts: 5, base: 200, longest: 10_000 };
+
+const WORTH_ANOTHER_TRY = new Set([408, 429, 502, 503, 504]);
+
+/**
+ * Sends a request again while the server is busy or does not answer. Only one that
+ * happens once however often it is sent: one that changes nothing, or has a key.
+ */
+export function retrying(send: Fetch, policy: RetryPolicy = RETRIES): Fetch {
+  return async (request) => {
+    for (let attempt = 1; ; attempt += 1) {
+      const last = attempt >= policy.attempts || !happensOnce(request);
+      let pause = backoff(policy, attempt);
+      try {
+        const answer = await send(request.clone());
+        if (last || !WORTH_ANOTHER_TRY.has(answer.status)) return answer;
+        pause = Math.max(pause, (retryAfter(answer) ?? 0) * 1000);
+        if (pause > policy.longest) return answer;
+        await answer.body?.cancel();
+      } catch (error) {
+        // Nobody knows whether the request arrived.
+        if (last || request.signal.aborted) throw error;
+      }
+      await sleep(pause, request.signal);
+    }
+  };
+}
+
+/** Full jitter: clients that failed together do not come back together. */
+export function backoff({ base, longest }: RetryPolicy, attempt: number): number {
+  return Math.random() * Math.min(longest, base * 2 ** (attempt - 1));
+}
+
+/** @throws the signal's reason, when it says that nobody waits any more */
+export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, milliseconds);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
+function happensOnce(request: Request): boolean {
+  return request.method === "GET" || request.headers.has("Idempotency-Key");
+}
