@@ -7,23 +7,18 @@ spoils the next one.
 Values: every other call with sound data names what there is (an account, a product,
 an invite code), since none of that can be guessed.
 
-Where another must have spoken first (the payment provider, a mail), they look it up
-where the stack keeps it, in API_FUZZ_DATA.
+Where another must have spoken first (a mail), they look it up in the stack's mailbox.
 
 Counts: what was answered, by operation and status, goes to the file API_FUZZ_COUNTS.
 """
 
 import atexit
-import base64
 import collections
 import datetime
 import functools
-import hashlib
-import hmac
 import itertools
 import json
 import os
-import pathlib
 import re
 import time
 import urllib.request
@@ -33,7 +28,6 @@ from schemathesis.generation.meta import TestPhase
 
 BASE_URL = os.environ["API_FUZZ_BASE_URL"]
 COUNTS = os.environ["API_FUZZ_COUNTS"]
-DATA = pathlib.Path(os.environ["API_FUZZ_DATA"])
 PASSWORD, INVITE_CODE = "correct-horse-9", "5858"
 # Of localstack/seed/accounts.json.
 STAFF = {"site_id": "admin", "password": "local-admin-5858"}
@@ -156,31 +150,6 @@ def purchase() -> tuple[str, str]:
     return token, ask("/api/shop/buy", pack, token, "pack")["receipt"]
 
 
-@functools.cache
-def notice() -> bytes:
-    """What the provider has said of a payment."""
-    _, receipt = purchase()
-
-    def said():
-        for line in (DATA / "payments/book.jsonl").read_text().splitlines():
-            record = json.loads(line)
-            if record["record"] == "noticed" and record["notice"]["payment"]["receipt"] == receipt:
-                return json.dumps(record["notice"], separators=(",", ":")).encode()
-        return None
-
-    return eventually("a notice", said)
-
-
-def signature(body: bytes) -> str:
-    keys = json.loads(json.loads((DATA / "secrets.json").read_text())["payment-webhook-keys"])
-    secret = next(key["secret"] for key in keys["keys"] if key["kid"] == keys["active"])
-    now, nonce = str(int(time.time())), f"fuzz-{next(numbers):016}"
-    signed = b".".join([now.encode(), nonce.encode(), body])
-    mac = hmac.new(base64.b64decode(secret), signed, hashlib.sha256).digest()
-    sig = base64.b64encode(mac).decode()
-    return f"algo=HMAC-SHA256,kid={keys['active']},ts={now},nonce={nonce},sig={sig}"
-
-
 def confirmation() -> tuple[str, str]:
     """The token of somebody who has got a mail, and what the mail says."""
     token, to = newcomer()["access_token"], f"fuzz{next(numbers)}@mail.example"
@@ -218,9 +187,6 @@ def after_another(case, name: str):
             token, said = confirmation()
             as_somebody(case, token)
             case.body = {"token": said}
-        case "payment_webhook":
-            case.body = notice()
-            case.headers = {**(case.headers or {}), "X-Webhook-Signature": signature(case.body)}
 
 
 def known(name: str) -> dict:

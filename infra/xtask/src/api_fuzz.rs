@@ -25,8 +25,9 @@ const SEED: &str = "58585858";
 const NOT_CHECKED: &str = "positive_data_acceptance";
 
 /// What cannot succeed here: a delivery is only replayed once it has failed, after
-/// tries of an hour.
-const TAKES_TOO_LONG: &str = "POST /api/admin/webhooks/replay/{id}";
+/// tries of an hour; and a notice is signed with the payment provider's key.
+const OUT_OF_REACH: [&str; 2] =
+    ["POST /api/admin/webhooks/replay/{id}", "POST /api/shop/webhook/payment"];
 
 /// Answers by status, for each operation.
 type Counts = BTreeMap<String, BTreeMap<String, u64>>;
@@ -52,7 +53,6 @@ pub fn api_fuzz(root: &Path) -> anyhow::Result<String> {
         .env("SCHEMATHESIS_HOOKS", root.join("tests/schemathesis/hooks.py"))
         .env("API_FUZZ_BASE_URL", &stack.base_url)
         .env("API_FUZZ_COUNTS", &counts)
-        .env("API_FUZZ_DATA", stack.data())
         .env("NO_PROXY", "*"));
     let counted = fs::read_to_string(&counts).context("schemathesis has called nothing")?;
     let total = summary(&serde_json::from_str(&counted)?);
@@ -75,7 +75,8 @@ fn summary(counts: &Counts) -> anyhow::Result<u64> {
             answers.iter().map(|(status, count)| format!("{status}: {count}")).collect();
         println!("    {operation:<36}{calls:>7}  {}", each.join(", "));
         total += calls;
-        if operation != TAKES_TOO_LONG && !answers.keys().any(|status| status.starts_with('2')) {
+        let succeeded = answers.keys().any(|status| status.starts_with('2'));
+        if !succeeded && !OUT_OF_REACH.contains(&operation.as_str()) {
             never.push(operation.as_str());
         }
     }

@@ -18,7 +18,6 @@ const DATA: &str = "data";
 pub struct Stack {
     child: Child,
     pub base_url: String,
-    work: PathBuf,
 }
 
 impl Stack {
@@ -45,7 +44,7 @@ impl Stack {
             .spawn()
             .context("cannot start the stack")?;
         // From here on it is ended whatever happens.
-        let mut stack = Self { child, base_url: String::new(), work: work.to_owned() };
+        let mut stack = Self { child, base_url: String::new() };
         let banner = BufReader::new(stack.child.stdout.take().context("its output")?);
         for line in banner.lines() {
             let line = line?;
@@ -58,11 +57,6 @@ impl Stack {
             }
         }
         bail!("the stack does not start; its log is in {}", work.display());
-    }
-
-    /// What it keeps.
-    pub fn data(&self) -> PathBuf {
-        self.work.join(DATA)
     }
 }
 
