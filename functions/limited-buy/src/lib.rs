@@ -114,7 +114,7 @@ impl Shop {
                 .map_err(|error| Problem::from(error).blaming("/quantity"))?
                 .ok_or_else(|| Problem::internal("a purchase that nobody decided on"))
         };
-        let Some(token) = payment_token.clone() else {
+        let Some(token) = payment_token else {
             return command::answered(begin(once, None).await?);
         };
         let paying = Paying { subject, once, token, meta, ctx };

@@ -6,7 +6,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use futures::future::{BoxFuture, LocalBoxFuture};
+use futures::future::BoxFuture;
 use lambda_http::{Adapter, request::LambdaRequest};
 use lambda_runtime::Diagnostic;
 pub use lambda_runtime::{Context, Error, LambdaEvent};
@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower::Service;
 
-use crate::Deps;
+use crate::{Deps, boxed};
 
 type Call = dyn Fn(LambdaEvent<Value>) -> BoxFuture<'static, Result<Value, Error>> + Send + Sync;
 
@@ -64,11 +64,8 @@ impl Function {
     ///
     /// # Errors
     /// Whatever Lambda would report as a function error; [`error_type`] is its name.
-    pub fn call(&self, event: LambdaEvent<Value>) -> BoxFuture<'_, Result<Value, Error>> {
-        Box::pin(self.called(event))
-    }
-
-    async fn called(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    #[boxed]
+    pub async fn call(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         match &self.0 {
             Kind::Trigger(call) => call(event).await,
             Kind::Http(router) => {
@@ -102,18 +99,11 @@ pub fn error_type(error: &Error) -> &'static str {
 /// environment, fetches its secrets and serves the Lambda Runtime API until told
 /// to stop.
 ///
-/// Boxed, so that the Runtime API's client is compiled once and not in every `main`.
-///
 /// # Errors
 /// A broken configuration, a secret that cannot be had, or the Runtime API going
 /// away.
-pub fn run(
-    build: fn(Deps) -> Result<Function, Error>,
-) -> LocalBoxFuture<'static, Result<(), Error>> {
-    Box::pin(serve(build))
-}
-
-async fn serve(build: fn(Deps) -> Result<Function, Error>) -> Result<(), Error> {
+#[boxed(?Send)]
+pub async fn run(build: fn(Deps) -> Result<Function, Error>) -> Result<(), Error> {
     crate::tracing::init();
     let deps = Deps::from_process();
     let function = build(deps.clone())?;

@@ -23,6 +23,7 @@ use serde::Deserialize;
 use crate::{
     Clock, Deps, MissingVariable,
     auth::{JwtKeys, KeyError},
+    boxed,
 };
 
 /// How long a value is used before it is asked for again.
@@ -237,13 +238,13 @@ impl<T> Rotating<T> {
     }
 }
 
-/// Boxed, so that the SDK's future is compiled here and not with every secret's type
-/// in every function.
-fn asked(
+/// Apart from the secret's type, with which it would be compiled in every function.
+#[boxed]
+async fn asked(
     client: &Client,
     id: &str,
-) -> BoxFuture<'static, Result<GetSecretValueOutput, SdkError<GetSecretValueError>>> {
-    Box::pin(client.get_secret_value().secret_id(id).send())
+) -> Result<GetSecretValueOutput, SdkError<GetSecretValueError>> {
+    client.get_secret_value().secret_id(id).send().await
 }
 
 impl<T> Clone for Rotating<T> {

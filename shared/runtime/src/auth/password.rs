@@ -8,8 +8,7 @@ use argon2::{
 };
 use contract::Secret;
 
-use crate::Entropy;
-use crate::boxed;
+use crate::{Entropy, boxed};
 
 /// Salt and hash of the decoy: no password is known to make it.
 const DECOY: &str = "AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
