@@ -359,4 +359,13 @@ mod tests {
         }]});
         assert_eq!(json!(verdict), expected);
     }
+
+    #[test]
+    fn the_document_says_what_each_feature_can_be_at_most() {
+        let schema = serde_json::to_value(FraudFeatures::schema()).expect("it serializes");
+        for feature in Feature::ALL {
+            let described = &schema["properties"][feature.as_str()];
+            assert_eq!(described["maximum"], feature.most(), "{feature:?}");
+        }
+    }
 }
