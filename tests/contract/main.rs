@@ -6,6 +6,7 @@
 mod api;
 mod breaking;
 mod facts;
+mod harness;
 mod permissions;
 mod snapshot;
 mod template;
