@@ -13,5 +13,4 @@ CREATE TABLE IF NOT EXISTS events_loaded
     loaded_at  DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
 )
 ENGINE = ReplacingMergeTree
-ORDER BY load_token
-SETTINGS non_replicated_deduplication_window = 20000;
+ORDER BY load_token;
