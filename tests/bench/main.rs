@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: spins a second through the whole product, beside what the
 //! embedded engine alone can do with the same items, in the same run. With `--logins`,
 //! logins a second beside password hashes alone; with `--sales`, sales of limited packages
-//! a second.
+//! a second; with `--sockets`, how long frames are on their way.
 
 #![expect(clippy::disallowed_methods, reason = "durations are the subject here")]
 
@@ -10,6 +10,7 @@ mod engine;
 mod logins;
 mod report;
 mod sales;
+mod sockets;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -41,6 +42,18 @@ struct Args {
     /// Measure sales of limited packages instead.
     #[arg(long, conflicts_with = "logins")]
     sales: bool,
+    /// Measure frames on sockets instead.
+    #[arg(long, conflicts_with_all = ["logins", "sales"])]
+    sockets: bool,
+    /// Players, with `--sockets`.
+    #[arg(long, default_value_t = 200)]
+    players: usize,
+    /// Open sockets, with `--sockets`.
+    #[arg(long, default_value_t = 500)]
+    devices: usize,
+    /// Milliseconds from one spin of a player to the next, with `--sockets`.
+    #[arg(long, default_value_t = 2000)]
+    pause: u64,
 }
 
 #[tokio::main]
@@ -52,6 +65,11 @@ async fn main() -> Result<()> {
     }
     if args.sales {
         return sales::measure(args.clients, time).await;
+    }
+    if args.sockets {
+        let (players, devices) = (args.players, args.devices);
+        let pause = Duration::from_millis(args.pause);
+        return sockets::measure(&sockets::Scene { players, devices, time, pause }).await;
     }
     let directory = tempfile::tempdir()?;
     let data =
