@@ -137,6 +137,10 @@ async fn what_is_wrong_with_rules_is_422_with_the_place() {
         ("/rules/0/when", json!({ "all": [] }), format!("{rule}/when/all"), "too_short"),
         ("/rules/0/when", json!({}), format!("{rule}/when/value"), "required"),
         ("/rules/0/when", json!({ "none": [] }), format!("{rule}/when/none"), "unknown_field"),
+        ("/rules/0/when", json!(["amount_minor"]), format!("{rule}/when"), "wrong_type"),
+        ("/rules/0", json!(["large", 10]), rule.to_owned(), "wrong_type"),
+        ("/thresholds", json!([1, 2, 3]), "/document/thresholds".to_owned(), "wrong_type"),
+        ("/thresholds", json!([]), "/document/thresholds".to_owned(), "wrong_type"),
         ("/thresholds/review", json!(11), "/document/thresholds/review".to_owned(), "too_large"),
         ("/thresholds/review", json!(0), "/document/thresholds/review".to_owned(), "too_small"),
         ("/format", json!(2), "/document/format".to_owned(), "invalid_format"),
@@ -205,6 +209,12 @@ async fn rules_are_tried_on_numbers_and_on_what_was_decided_before() {
     let errors = refused.is_problem(422, "validation_failed")["errors"].clone();
     let fields: Vec<_> = errors.as_array().expect("errors").iter().map(|e| &e["pointer"]).collect();
     assert_eq!(fields, ["/features/cards_24h", "/features/amount_minor"]);
+    let nameless = operator.api.post(TEST, &json!({ "features": [] })).send().await;
+    let errors = nameless.is_problem(422, "validation_failed")["errors"].clone();
+    assert_eq!(
+        (&errors[0]["pointer"], &errors[0]["code"]),
+        (&json!("/features"), &json!("wrong_type"))
+    );
     assert_eq!(operator.api.get(RULES).await.ok()["version"], 0, "nothing was put");
     Api::new(&stack.base_url)
         .post(TEST, &json!({}))

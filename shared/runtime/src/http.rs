@@ -8,6 +8,7 @@
 mod answer;
 mod app;
 mod arrival;
+mod by_name;
 mod caller;
 mod cursor;
 mod guard;

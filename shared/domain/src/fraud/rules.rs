@@ -19,12 +19,9 @@
 //! Scores are positive: a rule more never lets more through. A threshold that is
 //! left out is never reached.
 
-use std::{collections::BTreeSet, fmt, marker::PhantomData, sync::LazyLock};
+use std::{collections::BTreeSet, sync::LazyLock};
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::{Deserialize, Serialize};
 
 use super::{Feature, Features, Matched};
 
@@ -54,7 +51,6 @@ const HIGHEST_SCORE: u32 = 1_000;
 pub struct Document {
     /// Version of this shape: 1.
     pub format: u32,
-    #[serde(deserialize_with = "object")]
     pub thresholds: Thresholds,
     /// 32 at most.
     pub rules: Vec<Rule>,
@@ -150,26 +146,6 @@ impl Comparison {
             Self::Equal => (0, most),
         }
     }
-}
-
-/// Reads an object and nothing else: serde would also read a struct from an array, by
-/// position.
-fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
-    struct Object<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
-            T::deserialize(MapAccessDeserializer::new(map))
-        }
-    }
-
-    from.deserialize_map(Object(PhantomData))
 }
 
 /// What is wrong with a document, and where.

@@ -220,18 +220,6 @@ fn rules_without_rules_let_everything_through() {
 }
 
 #[test]
-fn thresholds_have_names() {
-    let read = |thresholds: Value| {
-        let document = json!({ "format": 1, "thresholds": thresholds, "rules": [] });
-        serde_json::from_value::<Document>(document)
-    };
-    assert!(read(json!({})).is_ok());
-    for nameless in [json!([]), json!([null, null]), json!(null), json!(1)] {
-        assert!(read(nameless.clone()).is_err(), "{nameless}");
-    }
-}
-
-#[test]
 fn features_are_within_what_they_can_be() {
     let most = Feature::ALL
         .iter()

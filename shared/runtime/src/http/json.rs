@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::Segment;
 
+use super::by_name::ByName;
 use crate::Problem;
 
 /// The largest body a request may have.
@@ -65,8 +66,7 @@ impl<S: Sync> FromRequest<S> for Raw {
 /// # Errors
 /// 400 `malformed_json` or 422 `validation_failed`.
 pub fn read_json<T: DeserializeOwned + Validate<Context = ()>>(bytes: &[u8]) -> Result<T, Problem> {
-    // serde would also read a struct from an array, by position. Requests are
-    // objects, or a field added later would change what old arrays mean.
+    // Told apart here, so that half an array is malformed and not of the wrong shape.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err(match serde_json::from_slice::<IgnoredAny>(bytes) {
             Ok(_) => Problem::invalid(vec![Field::new("", Rule::WrongType)]),
@@ -74,7 +74,7 @@ pub fn read_json<T: DeserializeOwned + Validate<Context = ()>>(bytes: &[u8]) -> 
         });
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let value: T = serde_path_to_error::deserialize(ByName(&mut json)).map_err(|error| {
         let pointer = pointer(error.path());
         misread(pointer, error.inner())
     })?;
