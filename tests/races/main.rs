@@ -9,6 +9,7 @@ mod keys;
 mod mixed;
 mod names;
 mod outages;
+mod paused;
 mod payments;
 mod poison;
 mod sessions;
