@@ -14,5 +14,10 @@
 -- part of the views an interrupted feed reached, feeding again completes it.
 -- Each target's window bounds how long that holds: a load must be completed
 -- before 20,000 others are. Its shard is held up until it is.
+--
+-- One gap is the engine's: it takes note of a block's token just before it keeps the
+-- block's rows. A server that is killed in between has the one without the other, and
+-- the view stays short of that load whatever is fed again. events_log finds its own
+-- such gaps by looking its rows up; a view cannot, and events_parity shows it.
 CREATE TABLE IF NOT EXISTS events_feed AS events_log
 ENGINE = Null;

@@ -1,5 +1,11 @@
--- The audit: every pair must be equal. Rebuild a view that is not by
--- truncating its target and inserting its own SELECT over events_log.
+-- The audit: every pair must be equal. A view that is not is made anew while nothing is
+-- loaded (disable olap-load's event source mapping; the stream waits):
+--
+--   TRUNCATE TABLE <target>;
+--   INSERT INTO <target> <the view's own SELECT, from (SELECT * FROM events_log WHERE
+--   load_token IN (SELECT load_token FROM events_loaded)) instead of events_feed>;
+--
+-- Loads without a mark are left to the loader, which feeds them when they come again.
 CREATE VIEW IF NOT EXISTS events_parity AS
 SELECT
     (SELECT count() FROM events_log) AS events,

@@ -1,4 +1,5 @@
 //! From a commit to rows and totals in ClickHouse, on the real engine.
 
 mod first_day;
+mod health;
 mod loader;

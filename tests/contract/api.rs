@@ -29,7 +29,7 @@ const PUBLIC: [&str; 11] = [
 ];
 
 /// Operations that a player's role is not enough for, with the lowest that is.
-const STAFF: [(&str, &str); 15] = [
+const STAFF: [(&str, &str); 16] = [
     ("POST /api/admin/invite-codes", "operator"),
     ("POST /api/dev/reset/{site_id}", "admin"),
     ("GET /api/admin/fraud/audit", "operator"),
@@ -45,6 +45,7 @@ const STAFF: [(&str, &str); 15] = [
     ("POST /api/admin/webhooks/endpoints/{id}/rotate-secret", "operator"),
     ("GET /api/admin/webhooks/deliveries", "operator"),
     ("POST /api/admin/webhooks/replay/{id}", "operator"),
+    ("GET /api/olap/health", "operator"),
 ];
 
 fn generated() -> Value {

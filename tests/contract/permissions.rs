@@ -60,15 +60,19 @@ async fn no_permission_is_granted_in_vain() {
     let report = stack.run_now("streak-repair").await.expect("the repair runs");
     assert_eq!(report["streaks_broken"], 1);
     stack.settled(DEADLINE).await.expect("settles");
-    // It only runs with a ClickHouse; that none answers here does not matter.
+    // These need a ClickHouse to be configured; that none answers here does not matter.
     let loading =
         Options { clickhouse_url: Some("http://127.0.0.1:9".into()), ..Options::default() };
     let loading = stack_with(loading).await;
+    let operator = Maker::new(&loading, Clock::system()).await.player(Role::Operator).await;
+    assert_eq!(operator.api.get("/api/olap/health").await.ok()["status"], "down");
 
     let mut unused = stack.engine().policies().unused();
-    let loader = loading.engine().policies().unused().remove("OlapLoadFunction");
-    unused.remove("OlapLoadFunction");
-    unused.extend(loader.map(|unused| ("OlapLoadFunction".to_owned(), unused)));
+    let mut of_loading = loading.engine().policies().unused();
+    for name in ["OlapLoadFunction", "OlapHealthFunction"] {
+        unused.remove(name);
+        unused.extend(of_loading.remove(name).map(|unused| (name.to_owned(), unused)));
+    }
     assert!(unused.is_empty(), "granted and never needed: {unused:#?}");
 }
 

@@ -22,6 +22,7 @@ mod limited;
 mod limits;
 mod login_lock;
 mod mail;
+mod olap_health;
 mod operations;
 mod payments;
 mod problems;

@@ -38,8 +38,8 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
             "account-email" | "account-erase" | "account-export" | "account-read"
             | "account-rename" | "auth-login" | "auth-logout" | "auth-logout-all" | "auth-password"
             | "auth-refresh" | "dashboard-read" | "dev-reset" | "fairness" | "fraud-audit"
-            | "fraud-rules" | "health" | "realtime-ticket" | "shop-buy" | "shop-catalog"
-            | "shop-read" | "slot-spin" | "streak-claim" | "streak-read",
+            | "fraud-rules" | "health" | "olap-health" | "realtime-ticket" | "shop-buy"
+            | "shop-catalog" | "shop-read" | "slot-spin" | "streak-claim" | "streak-read",
             "typical" | "cookies" | "base64-body" | "rotate" | "remove",
         ) => Http(200),
         ("socket-connect", "typical") => Exactly(json!({

@@ -169,6 +169,7 @@ pub const ROWS: &[Row] = &[
     row("PUT /api/admin/fraud/rules", "again", 200, put_fraud_rules, REPLAY, (3.0, 0.0)).by(By::Admin),
     row("POST /api/admin/fraud/rules/test", "", 200, test_fraud_rules, &[("BatchGetItem", 2), ("GetItem", 1), ("Query", 8)], (11.0, 0.0)).by(By::Admin),
     row("GET /api/admin/fraud/audit", "", 200, |p| get(p, "/api/admin/fraud/audit"), &[("BatchGetItem", 1), ("GetItem", 1), ("Query", 8)], (10.0, 0.0)).by(By::Admin),
+    row("GET /api/olap/health", "", 200, |p| get(p, "/api/olap/health"), &[("GetItem", 1)], (1.0, 0.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "", 200, reset, RESET, (7.0, 16.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "again", 200, reset, &[("BatchGetItem", 3), ("GetItem", 2)], (8.0, 0.0)).by(By::Admin),
     row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("Query", 5)], (5.0, 0.0)).by(By::Newcomer),

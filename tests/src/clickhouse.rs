@@ -151,6 +151,40 @@ impl ClickHouse {
         Ok(())
     }
 
+    /// Whether a view lacks what the table has, by the audit.
+    ///
+    /// # Errors
+    /// The server cannot be asked.
+    pub async fn views_fell_short(&self) -> Result<bool> {
+        let short = "SELECT events_in_actions_hourly < events \
+                     OR rounds_in_player_results < rounds \
+                     OR purchases_in_shop_revenue < purchases \
+                     OR active_player_days_in_view < active_player_days FROM events_parity";
+        Ok(self.sql(short).await? == "1")
+    }
+
+    /// Makes every view anew from the table, as `events_parity` tells an operator to.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub async fn rebuild_views(&self) -> Result<()> {
+        let views = "SELECT name, as_select FROM system.tables \
+                     WHERE database = currentDatabase() AND engine = 'MaterializedView' \
+                     FORMAT JSONEachRow";
+        for view in self.sql(views).await?.lines() {
+            let view: Value = serde_json::from_str(view)?;
+            let text = |field: &str| view[field].as_str().context("text");
+            let target = text("name")?.strip_suffix("_mv").context("a view by its target")?;
+            let feed = format!("{}.events_feed", Self::DATABASE);
+            let select = text("as_select")?;
+            ensure!(select.contains(&feed), "{select}");
+            let select = select.replace(&feed, MARKED);
+            self.sql(&format!("TRUNCATE TABLE {target}")).await?;
+            self.sql(&format!("INSERT INTO {target} {select}")).await?;
+        }
+        Ok(())
+    }
+
     async fn has_rows(&self, events: &[Envelope]) -> Result<()> {
         // Without FINAL: the table itself is exact, not only what it merges to.
         let sql = "SELECT event_type, toString(user_id) AS user_id, \
@@ -243,6 +277,10 @@ impl ClickHouse {
         Ok(())
     }
 }
+
+/// What every view has; the loader feeds the others when it meets them.
+const MARKED: &str = "(SELECT * FROM events_log \
+                      WHERE load_token IN (SELECT load_token FROM events_loaded))";
 
 /// A row of `events_log`.
 #[derive(Debug, PartialEq, Deserialize)]

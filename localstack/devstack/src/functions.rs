@@ -50,6 +50,7 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("webhook-admin", webhook_admin::function),
     ("webhook-fanout", webhook_fanout::function),
     ("webhook-deliver", webhook_deliver::function),
+    ("olap-health", olap_health::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -88,6 +89,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         fraud_rules::router().into_openapi(),
         account_email::router().into_openapi(),
         webhook_admin::router().into_openapi(),
+        olap_health::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

@@ -60,9 +60,10 @@ impl Runner {
                         declared.crate_name
                     )
                 })?;
-            // A function whose optional dependency is switched off is not built;
-            // the template has disabled what would invoke it.
-            if declared.env.get("CLICKHOUSE_URL").is_some_and(String::is_empty) {
+            // A function whose optional dependency is switched off is not built; the
+            // template has disabled what would invoke it. Callers of the API would.
+            let called = spec.http_routes.iter().any(|route| route.function == *id);
+            if !called && declared.env.get("CLICKHOUSE_URL").is_some_and(String::is_empty) {
                 continue;
             }
             let function = build(deps.clone())

@@ -15,6 +15,7 @@ pub mod fraud;
 pub mod health;
 pub mod home;
 pub mod language;
+pub mod olap;
 pub mod openapi;
 pub mod page;
 mod present;
