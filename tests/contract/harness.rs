@@ -1,9 +1,9 @@
-//! What a test run leaves out holds no test.
+//! What `cargo test` leaves out holds no test.
 //!
-//! Every harness links the whole product below it, and most of them held nothing.
-//! A package that is tested from outside alone therefore
-//! has none (`test = false`, `doctest = false` in its `Cargo.toml`), and a test that
-//! is added there would never run: here it is noticed.
+//! Every harness links the whole product below it, and most of them held nothing. A
+//! package that is tested from outside alone therefore has none (`test = false`,
+//! `doctest = false` in its `Cargo.toml`), and nobody would miss a test that is added
+//! there: here it is noticed.
 
 use std::{
     fs,
@@ -36,7 +36,7 @@ fn what_has_no_doctest_has_no_example() -> Result<()> {
             continue;
         }
         for (path, text) in sources(&package.join("src"))? {
-            ensure!(!has_example(&text), "{} has an example that never runs", path.display());
+            ensure!(!has_example(&text), "{} has an example that is left out", path.display());
         }
     }
     Ok(())

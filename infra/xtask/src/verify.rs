@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, ExitCode},
+    process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
@@ -36,8 +36,6 @@ struct Step {
     about: &'static str,
     /// Answers with what the summary should mention.
     run: fn(&Path) -> anyhow::Result<String>,
-    /// One core is enough for it: it runs while the next step does.
-    beside: bool,
     /// Where .config/nextest.toml has nextest leave the step's counts.
     report: Option<&'static str>,
 }
@@ -48,11 +46,12 @@ impl Step {
         about: &'static str,
         run: fn(&Path) -> anyhow::Result<String>,
     ) -> Self {
-        Self { name, about, run, beside: false, report: None }
+        Self { name, about, run, report: None }
     }
 }
 
-/// Cheap steps first; the tests last, whose count closes the output.
+/// Cheap steps first; the tests last, whose count closes the output. One at a time: beside
+/// another, a call of the generated ones may find the machine too busy to be answered.
 const STEPS: &[Step] = &[
     Step::new("fmt", "rustfmt has nothing to change", fmt),
     Step::new("clippy", "no lint anywhere, bans included", clippy),
@@ -66,14 +65,11 @@ const STEPS: &[Step] = &[
         report: Some("target/nextest/default/junit.xml"),
         ..Step::new("test", "every test, none skipped", test)
     },
-    Step {
-        beside: true,
-        ..Step::new(
-            "api-fuzz",
-            "schemathesis finds no answer that the API document does not promise",
-            api_fuzz::api_fuzz,
-        )
-    },
+    Step::new(
+        "api-fuzz",
+        "schemathesis finds no answer that the API document does not promise",
+        api_fuzz::api_fuzz,
+    ),
     Step {
         report: Some("target/nextest/deployed/junit.xml"),
         ..Step::new(
@@ -96,7 +92,7 @@ type Done = (&'static Step, Outcome, Duration);
 /// a failure.
 ///
 /// # Errors
-/// When a step is unknown, or one cannot be started beside another.
+/// When a step is unknown.
 pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     if args.list {
         for step in STEPS {
@@ -105,18 +101,14 @@ pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let steps = chosen(&args.only)?;
-    // Asked for before cargo writes this program anew: afterwards it has no path.
-    let program = std::env::current_exe()?;
     // A report of an earlier run must not pass for this one's.
     for report in steps.iter().filter_map(|step| step.report) {
         let _ = fs::remove_file(root.join(report));
     }
-    let whole = args.only.is_empty();
-    if whole {
+    if args.only.is_empty() {
         install_meanwhile(root);
     }
-    let (done, took) = timed(|| run_all(root, &steps, whole.then_some(&*program), args.keep_going));
-    let done = done?;
+    let (done, took) = timed(|| run_all(root, &steps, args.keep_going));
     summarise(&done, took);
     let failures: Vec<_> = done
         .iter()
@@ -137,15 +129,8 @@ pub fn verify(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run_all(
-    root: &Path,
-    steps: &[&'static Step],
-    // Who runs a step beside another; nobody does while few are run.
-    program: Option<&Path>,
-    keep_going: bool,
-) -> anyhow::Result<Vec<Done>> {
+fn run_all(root: &Path, steps: &[&'static Step], keep_going: bool) -> Vec<Done> {
     let mut done: Vec<Done> = Vec::new();
-    let mut beside: Vec<Beside> = Vec::new();
     for (index, &step) in steps.iter().enumerate() {
         let failed = done.iter().any(|(_, outcome, _)| matches!(outcome, Outcome::Failed));
         if failed && !keep_going {
@@ -153,10 +138,6 @@ fn run_all(
             continue;
         }
         println!("\n=== {}/{} {}: {}", index + 1, steps.len(), step.name, step.about);
-        if let Some(program) = program.filter(|_| step.beside) {
-            beside.push(Beside::start(root, program, step)?);
-            continue;
-        }
         let (result, took) = timed(|| (step.run)(root));
         let outcome = match result {
             Ok(note) => Outcome::Passed(note),
@@ -166,42 +147,8 @@ fn run_all(
             }
         };
         done.push((step, outcome, took));
-        for other in beside.drain(..) {
-            done.push(other.finish()?);
-        }
     }
-    Ok(done)
-}
-
-/// A step that runs as a process of its own, so that its output can wait for its turn.
-struct Beside {
-    step: &'static Step,
-    child: Child,
-    log: PathBuf,
-    since: Instant,
-}
-
-impl Beside {
-    #[expect(clippy::disallowed_methods, reason = "how long a step takes is what is measured")]
-    fn start(root: &Path, program: &Path, step: &'static Step) -> anyhow::Result<Self> {
-        let log = root.join(".local").join(format!("verify-{}.log", step.name));
-        println!("    beside the next step; its output follows, and is in {}", log.display());
-        let file = fs::File::create(&log)?;
-        let child = command(root, program)
-            .args(["verify", "--only", step.name])
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()?;
-        Ok(Self { step, child, log, since: Instant::now() })
-    }
-
-    fn finish(mut self) -> anyhow::Result<Done> {
-        let status = self.child.wait()?;
-        println!("{}", fs::read_to_string(&self.log)?);
-        let outcome =
-            if status.success() { Outcome::Passed(String::new()) } else { Outcome::Failed };
-        Ok((self.step, outcome, self.since.elapsed()))
-    }
+    done
 }
 
 /// What downloads and unpacks does so while others compile. What fails here fails in
