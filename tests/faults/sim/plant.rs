@@ -151,7 +151,7 @@ impl Plant {
             Self::DropOnceCondition | Self::DropViewCondition | Self::AcknowledgeBeforePush => {
                 5..201
             }
-            Self::TicketDeleted => 30..401,
+            Self::TicketDeleted => 130..401,
             _ => 1..41,
         }
     }
