@@ -102,6 +102,8 @@ async fn play(player: &Player, started: Instant, time: Duration, pause: Duration
 /// What one device has seen.
 struct Device {
     player: Player,
+    /// The entry up to which the last `initial_state` speaks for the frames.
+    covered: u64,
     /// `(seq, type)` of the frames of rounds.
     seen: BTreeSet<(u64, String)>,
     /// The same, since the socket was opened.
@@ -117,6 +119,8 @@ impl Device {
     fn new(player: Player) -> Self {
         Self {
             player,
+            // The signup.
+            covered: 1,
             seen: BTreeSet::new(),
             on_this_socket: BTreeSet::new(),
             delays_ms: Vec::new(),
@@ -169,6 +173,9 @@ impl Device {
             self.strangers += 1;
         }
         let kind = frame["type"].as_str().context("a type")?;
+        if kind == "initial_state" {
+            self.covered = self.covered.max(frame["seq"].as_u64().context("a seq")?);
+        }
         if !OF_A_ROUND.contains(&kind) {
             return Ok(());
         }
@@ -192,7 +199,7 @@ impl Device {
     fn complete_to(&self) -> u64 {
         let has =
             |seq| OF_A_ROUND.iter().all(|kind| self.seen.contains(&(seq, (*kind).to_owned())));
-        (2..).take_while(|seq| has(*seq)).last().unwrap_or(1)
+        (self.covered + 1..).take_while(|seq| has(*seq)).last().unwrap_or(self.covered)
     }
 
     fn missing(&self, end: Option<u64>) -> String {
