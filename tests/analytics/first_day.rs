@@ -22,7 +22,7 @@ async fn start(data: Option<&Path>) -> Result<(ClickHouse, Stack)> {
     Ok((server, stack))
 }
 
-async fn journal(stack: &Stack, players: &[Player]) -> Result<Vec<Entry>> {
+pub async fn journal(stack: &Stack, players: &[Player]) -> Result<Vec<Entry>> {
     let store = stack.store("test");
     let mut journal = Vec::new();
     for player in players {
@@ -31,7 +31,7 @@ async fn journal(stack: &Stack, players: &[Player]) -> Result<Vec<Entry>> {
     Ok(journal)
 }
 
-async fn settle(stack: &Stack) {
+pub async fn settle(stack: &Stack) {
     // A loader that was refused for a while comes back after a while.
     if let Err(lagging) = stack.settled(3 * DEADLINE).await {
         panic!("not delivered in time: {lagging:?}");

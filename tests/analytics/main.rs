@@ -3,3 +3,4 @@
 mod first_day;
 mod health;
 mod loader;
+mod poison;

@@ -1,8 +1,9 @@
 //! One entry of every kind, as the event stream and the sockets carry it.
 
 use domain::{
-    Account, After, AttemptId, Closed, EmailChange, Entry, Fact, Game, Gold, Legs, Once, OnceKey,
-    PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId, envelope, frames, fraud,
+    Account, After, AttemptId, Closed, DeadLetterId, EmailChange, Entry, Fact, Game, Gold, Legs,
+    Once, OnceKey, PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId, envelope, frames,
+    fraud,
     purchase::{Granted, Money, Price, Status},
     stats::Stats,
     stats_frame,
@@ -122,7 +123,13 @@ fn after(fact: &Fact) -> Option<Fact> {
             ),
             reason: "Ticket 4712".to_owned(),
         },
-        Fact::WebhookDeliveryReplayed { .. } => return None,
+        Fact::WebhookDeliveryReplayed { .. } => Fact::DeadLetterReplayed {
+            letter: DeadLetterId::from_bytes([6; 16]),
+            player: PlayerId::from_bytes([1; 16]),
+            seq: 7,
+            reason: "Ticket 4713".to_owned(),
+        },
+        Fact::DeadLetterReplayed { .. } => return None,
     })
 }
 

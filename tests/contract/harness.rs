@@ -1,9 +1,8 @@
 //! What `cargo test` leaves out holds no test.
 //!
 //! Every harness links the whole product below it, and most of them held nothing. A
-//! package that is tested from outside alone therefore has none (`test = false`,
-//! `doctest = false` in its `Cargo.toml`), and nobody would miss a test that is added
-//! there: here it is noticed.
+//! package that is tested from outside alone therefore has none (`test = false` in its
+//! `Cargo.toml`), and nobody would miss a test that is added there: here it is noticed.
 
 use std::{
     fs,
@@ -16,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 fn what_has_no_harness_has_no_test() -> Result<()> {
     let mut without = 0;
     for package in packages()? {
-        if !left_out(&package, "test")? {
+        if !left_out(&package)? {
             continue;
         }
         without += 1;
@@ -29,38 +28,9 @@ fn what_has_no_harness_has_no_test() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn what_has_no_doctest_has_no_example() -> Result<()> {
-    for package in packages()? {
-        if !left_out(&package, "doctest")? {
-            continue;
-        }
-        for (path, text) in sources(&package.join("src"))? {
-            ensure!(!has_example(&text), "{} has an example that is left out", path.display());
-        }
-    }
-    Ok(())
-}
-
-#[test]
-fn tells_an_example_from_a_drawing() {
-    assert!(has_example("/// ```\n/// let a = 1;\n/// ```\n"));
-    assert!(has_example("/// ```text\n/// a\n/// ```\n//! ```rust\n//! a\n//! ```\n"));
-    assert!(!has_example("//! ```text\n//! a ──► b\n//! ```\n"));
-}
-
-/// Whether a documentation comment holds code that rustdoc would run.
-fn has_example(source: &str) -> bool {
-    let documentation = source.lines().map(str::trim_start);
-    documentation
-        .filter_map(|line| line.strip_prefix("/// ```").or(line.strip_prefix("//! ```")))
-        .step_by(2)
-        .any(|language| language.is_empty() || language.starts_with("rust"))
-}
-
-fn left_out(package: &Path, kind: &str) -> Result<bool> {
+fn left_out(package: &Path) -> Result<bool> {
     let manifest: toml::Table = fs::read_to_string(package.join("Cargo.toml"))?.parse()?;
-    Ok(manifest.get("lib").and_then(|lib| lib.get(kind)?.as_bool()) == Some(false))
+    Ok(manifest.get("lib").and_then(|lib| lib.get("test")?.as_bool()) == Some(false))
 }
 
 fn packages() -> Result<Vec<PathBuf>> {

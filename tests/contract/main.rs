@@ -4,6 +4,7 @@
 //! `UPDATE_SNAPSHOTS=1 cargo test -p tests --test contract` writes them anew.
 
 mod api;
+mod binaries;
 mod breaking;
 mod facts;
 mod harness;

@@ -44,9 +44,9 @@ fn sound(path: &str) -> Option<Value> {
             "url": "http://127.0.0.1:9/hook", "event_types": ["shop.*"], "active": false,
             "reason": "fuzz",
         }),
-        "/api/admin/webhooks/endpoints/{id}/rotate-secret" | "/api/admin/webhooks/replay/{id}" => {
-            json!({ "reason": "fuzz" })
-        }
+        "/api/admin/webhooks/endpoints/{id}/rotate-secret"
+        | "/api/admin/webhooks/replay/{id}"
+        | "/api/admin/dead-letters/{id}/replay" => json!({ "reason": "fuzz" }),
         "/api/auth/login" => json!({ "site_id": "fuzz01", "password": PASSWORD }),
         "/api/games/slot/spin" => json!({ "bet": 1 }),
         "/api/shop/buy" | "/api/shop/purchase" => {

@@ -141,6 +141,8 @@ async fn what_is_wrong_with_rules_is_422_with_the_place() {
         ("/rules/0", json!(["large", 10]), rule.to_owned(), "wrong_type"),
         ("/thresholds", json!([1, 2, 3]), "/document/thresholds".to_owned(), "wrong_type"),
         ("/thresholds", json!([]), "/document/thresholds".to_owned(), "wrong_type"),
+        ("/thresholds", json!(null), "/document/thresholds".to_owned(), "wrong_type"),
+        ("/thresholds", json!(1), "/document/thresholds".to_owned(), "wrong_type"),
         ("/thresholds/review", json!(11), "/document/thresholds/review".to_owned(), "too_large"),
         ("/thresholds/review", json!(0), "/document/thresholds/review".to_owned(), "too_small"),
         ("/format", json!(2), "/document/format".to_owned(), "invalid_format"),

@@ -10,6 +10,7 @@ mod auth_logout_all;
 mod auth_password;
 mod auth_refresh;
 mod dashboard;
+mod dead_letters;
 mod dev_reset;
 mod fairness;
 mod first_day;

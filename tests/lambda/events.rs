@@ -38,8 +38,9 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
             "account-email" | "account-erase" | "account-export" | "account-read"
             | "account-rename" | "auth-login" | "auth-logout" | "auth-logout-all" | "auth-password"
             | "auth-refresh" | "dashboard-read" | "dev-reset" | "fairness" | "fraud-audit"
-            | "fraud-rules" | "health" | "olap-health" | "realtime-ticket" | "shop-buy"
-            | "shop-catalog" | "shop-read" | "slot-spin" | "streak-claim" | "streak-read",
+            | "fraud-rules" | "dead-letters" | "health" | "olap-health" | "realtime-ticket"
+            | "shop-buy" | "shop-catalog" | "shop-read" | "slot-spin" | "streak-claim"
+            | "streak-read",
             "typical" | "cookies" | "base64-body" | "rotate" | "remove",
         ) => Http(200),
         ("socket-connect", "typical") => Exactly(json!({
@@ -52,10 +53,10 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         }
         // What the second and the fourth are about fails with the second.
         ("push", "poison") => Failed(&[1, 3]),
-        ("webhook-deliver", "poison") => Failed(&[1]),
+        ("webhook-deliver" | "outbox-retry", "poison") => Failed(&[1]),
         (
-            "outbox" | "projections" | "olap-load" | "push" | "mail-send" | "webhook-fanout"
-            | "webhook-deliver",
+            "outbox" | "outbox-retry" | "projections" | "olap-load" | "push" | "mail-send"
+            | "webhook-fanout" | "webhook-deliver",
             _,
         ) => Failed(&[]),
         ("pending-cleanup", "typical") => Summary(&["due", "failed", "finished", "waiting"]),

@@ -22,7 +22,7 @@ use runtime::{
 use serde_json::{Map, Value, json};
 use store::{Decision, Subject};
 
-use crate::{Api, Maker, Player};
+use crate::{Api, Maker, Player, Table};
 
 /// The events of one stack: about a player who has a socket open, and about the
 /// journal of another who has signed up and spun once.
@@ -67,9 +67,14 @@ impl<'a> Events<'a> {
             "timestamp": "2026-11-21T04:30:08Z", "data": { "changes": { "gold_balance": 1 } } });
         let message = Message { player: player.id.parse()?, body: Body::Frames(vec![frame]) };
         known("push_message_json", &serde_json::to_string(&message)?);
-        for seq in 1..=entries.len() {
-            let item = entry(stack, &other, seq).await?;
+        let table = Table::of(stack);
+        for seq in 1..=u64::try_from(entries.len())? {
+            let item = table.entry(other.id.parse()?, seq).await;
+            ensure!(item.is_object(), "entry {seq} is not in the table");
             let keys = json!({ "pk": item["pk"], "sk": item["sk"] });
+            let record = json!({ "eventName": "INSERT", "dynamodb": { "Keys": keys } });
+            let set_aside = json!({ "reason": "not an entry of that build", "record": record });
+            values.insert("set_aside_json".to_owned(), json!(set_aside.to_string()));
             values.insert(format!("entry_{seq}"), item);
             values.insert(format!("entry_{seq}_keys"), keys);
         }
@@ -231,18 +236,6 @@ fn fill(event: &mut Value, value: &impl Fn(&str) -> Option<Value>) -> Result<()>
 }
 
 /// An item of the player's journal, as DynamoDB writes it.
-async fn entry(stack: &Stack, player: &Player, seq: usize) -> Result<Value> {
-    let table = stack.spec().tables.first().context("a table")?.name.clone();
-    let (pk, sk) = (format!("PLAYER#{}", player.id), format!("ENTRY#{seq:016}"));
-    let request = json!({ "TableName": table, "Key": { "pk": { "S": pk }, "sk": { "S": sk } } });
-    let request = serde_json::from_value(request)?;
-    let found = stack.engine().with_database(move |database| database.get_item(request)).await;
-    let found = found.map_err(|error| anyhow::anyhow!("{error}"))?;
-    let item = serde_json::to_value(found)?["Item"].take();
-    ensure!(item.is_object(), "entry {seq} is not in the table");
-    Ok(item)
-}
-
 /// Opens the player's socket and reads what comes for as long as it is open; its
 /// connection id. The socket counts as greeted, whether or not triggers run.
 async fn open_socket(stack: &Stack, player: &Player) -> Result<String> {

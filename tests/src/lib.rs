@@ -20,6 +20,7 @@ mod receiver;
 pub mod script;
 pub mod shop;
 mod socket;
+mod table;
 
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub use mailbox::Mailbox;
 pub use player::{PASSWORD, Player, fresh_name, login, signup_body};
 pub use receiver::{Heard, Reaction, Receiver};
 pub use socket::Socket;
+pub use table::{Table, poisoned};
 
 /// How long anything that happens by itself may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(20);

@@ -118,6 +118,7 @@ async fn examine(server: &ClickHouse) -> Result<OlapHealthAnswer, Error> {
         server.fetch::<Ingestion>(INGESTION),
         server.fetch::<Difference>(DIFFERENCES),
     )?;
+    // An aggregate has one row; whatever has none is not the server that is meant.
     let Some(row) = rows.into_iter().next() else {
         return Ok(without_numbers(OlapStatus::Down));
     };
@@ -143,7 +144,7 @@ async fn examine(server: &ClickHouse) -> Result<OlapHealthAnswer, Error> {
 
 impl From<Difference> for OlapDifference {
     fn from(Difference { view_name, since_s, expected, counted }: Difference) -> Self {
-        let since = Timestamp::from_second(since_s.into()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let since = Timestamp::constant(since_s.into(), 0);
         Self { view: view_name, since, expected, counted }
     }
 }

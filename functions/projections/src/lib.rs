@@ -13,7 +13,7 @@ use aws_lambda_events::{
 };
 use domain::{Envelope, PlayerId};
 use runtime::{
-    Deps, Function,
+    Deps, Function, chain,
     push::{Message, Queue},
 };
 use store::{Opened, Store, Subject};
@@ -50,6 +50,11 @@ impl Projections {
             match self.store.open_up_to(Subject::system(player), newest).await {
                 Ok(opened) if opened.stored_seq >= newest => {}
                 Ok(opened) => due.push((index, opened)),
+                // No retry makes it readable, and others wait behind it. The next event
+                // after it can be read brings the view up to date.
+                Err(error @ store::Error::Corrupt { .. }) => {
+                    tracing::error!(%player, error = chain(&error), "skipped an unreadable journal");
+                }
                 Err(error) => {
                     tracing::error!(%player, %error, "a view cannot be brought up to date");
                     failed.push(index);

@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use runtime::{
     Clock, Deps, Function,
     push::{Body, Delivery, Message, SocketError, Sockets},
+    received,
 };
 use serde_json::Value;
 use store::{Connection, Store, Subject};
@@ -264,12 +265,6 @@ impl Push {
 /// Whether the session that the socket was opened in is still open.
 fn belongs(connection: &Connection, state: &Player) -> bool {
     connection.session.is_none_or(|session| state.sessions.get(session).is_some())
-}
-
-/// How often the message has come, this time included.
-fn received(record: &SqsMessage) -> u32 {
-    let count = record.attributes.get("ApproximateReceiveCount");
-    count.and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
 fn text(record: &SqsMessage) -> &str {

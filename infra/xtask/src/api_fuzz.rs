@@ -25,9 +25,13 @@ const SEED: &str = "58585858";
 const NOT_CHECKED: &str = "positive_data_acceptance";
 
 /// What cannot succeed here: a delivery is only replayed once it has failed, after
-/// tries of an hour; and a notice is signed with the payment provider's key.
-const OUT_OF_REACH: [&str; 2] =
-    ["POST /api/admin/webhooks/replay/{id}", "POST /api/shop/webhook/payment"];
+/// tries of an hour, and no journal record is given up; and a notice is signed with the
+/// payment provider's key.
+const OUT_OF_REACH: [&str; 3] = [
+    "POST /api/admin/webhooks/replay/{id}",
+    "POST /api/admin/dead-letters/{id}/replay",
+    "POST /api/shop/webhook/payment",
+];
 
 /// Answers by status, for each operation.
 type Counts = BTreeMap<String, BTreeMap<String, u64>>;

@@ -51,6 +51,8 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("webhook-fanout", webhook_fanout::function),
     ("webhook-deliver", webhook_deliver::function),
     ("olap-health", olap_health::function),
+    ("outbox-retry", outbox_retry::function),
+    ("dead-letters", dead_letters::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -90,6 +92,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         account_email::router().into_openapi(),
         webhook_admin::router().into_openapi(),
         olap_health::router().into_openapi(),
+        dead_letters::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

@@ -8,6 +8,7 @@
 pub mod account;
 pub mod admin;
 pub mod auth;
+pub mod dead_letter;
 pub mod email;
 pub mod export;
 pub mod fairness;

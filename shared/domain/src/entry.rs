@@ -6,7 +6,8 @@ use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId, fraud,
+    AttemptId, DeadLetterId, Gold, Overflow, PlayerId, ReceiptId, RoundId, SessionId,
+    WebhookEndpointId, fraud,
     purchase::{Clawback, Granted, Price, Status},
     webhook::{DeliveryId, EndpointChange},
 };
@@ -194,6 +195,16 @@ pub enum Fact {
         /// Why, in the operator's words.
         reason: String,
     },
+    /// On the journal of the operator who had it published.
+    DeadLetterReplayed {
+        letter: DeadLetterId,
+        /// Whose entry it was about.
+        player: PlayerId,
+        /// Which of theirs.
+        seq: u64,
+        /// Why, in the operator's words.
+        reason: String,
+    },
 }
 
 /// Why a session ended.
@@ -252,6 +263,7 @@ impl Fact {
             Self::EmailChanged { .. } => "email_changed",
             Self::WebhookEndpointChanged { .. } => "webhook_endpoint_changed",
             Self::WebhookDeliveryReplayed { .. } => "webhook_delivery_replayed",
+            Self::DeadLetterReplayed { .. } => "dead_letter_replayed",
         }
     }
 
@@ -302,7 +314,8 @@ impl Fact {
             | Self::FraudRulesActivated { .. }
             | Self::EmailChanged { .. }
             | Self::WebhookEndpointChanged { .. }
-            | Self::WebhookDeliveryReplayed { .. } => true,
+            | Self::WebhookDeliveryReplayed { .. }
+            | Self::DeadLetterReplayed { .. } => true,
         }
     }
 }

@@ -131,6 +131,11 @@ pub fn envelope(entry: &Entry) -> Envelope {
             json!({ "action": webhook::REPLAY_ACTION, "delivery_id": delivery,
                     "reason": reason }),
         ),
+        Fact::DeadLetterReplayed { letter, player, seq, reason } => (
+            "admin.action",
+            json!({ "action": "dead_letter.replay", "dead_letter_id": letter,
+                    "entry": { "user_id": player, "seq": seq }, "reason": reason }),
+        ),
     };
     payload["legs"] = json!(entry.legs);
     payload["balance_after"] = json!(entry.after.gold);

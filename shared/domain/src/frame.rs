@@ -214,6 +214,9 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
         Fact::WebhookDeliveryReplayed { .. } => {
             vec![action("webhook_delivery_replayed", serde_json::json!({}))]
         }
+        Fact::DeadLetterReplayed { .. } => {
+            vec![action("dead_letter_replayed", serde_json::json!({}))]
+        }
     };
     data.into_iter()
         .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })

@@ -98,3 +98,7 @@ id!(
     /// A receiver of outgoing webhooks.
     WebhookEndpointId
 );
+id!(
+    /// A journal record that could not be published, see [`crate::dead_letter`].
+    DeadLetterId
+);

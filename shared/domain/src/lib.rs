@@ -13,6 +13,7 @@ pub mod attempts;
 pub mod catalog;
 pub mod command;
 mod ctx;
+pub mod dead_letter;
 mod device;
 mod email;
 mod entry;
@@ -46,7 +47,9 @@ pub use entry::{
 pub use envelope::{Envelope, envelope};
 pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, frames, stats_frame};
 pub use gold::{Gold, Overflow};
-pub use ids::{AttemptId, PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId};
+pub use ids::{
+    AttemptId, DeadLetterId, PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId,
+};
 pub use invite::Invite;
 pub use plan::{Change, Credential, PasswordHash, Plan};
 pub use player::{FairnessEpoch, Player, Profile, Streak};

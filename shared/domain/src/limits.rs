@@ -69,7 +69,8 @@ impl Pace {
             | Fact::FraudRulesActivated { .. }
             | Fact::EmailChanged { change: EmailChange::Confirmed | EmailChange::Removed }
             | Fact::WebhookEndpointChanged { .. }
-            | Fact::WebhookDeliveryReplayed { .. } => Some(Self::Account),
+            | Fact::WebhookDeliveryReplayed { .. }
+            | Fact::DeadLetterReplayed { .. } => Some(Self::Account),
             Fact::EmailChanged { change: EmailChange::Requested } => Some(Self::Mail),
             // Signing in is paced by address, signing out and leaving never; the
             // rest is the product's own work.

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Account, After, Answer, Ctx, Devices, Email, Entry, Fact, Gold, Invite, Legs, Once, Overflow,
-    Player, PlayerId, Profile, ReceiptId, Rejection,
+    Account, After, Answer, Ctx, DeadLetterId, Devices, Email, Entry, Fact, Gold, Invite, Legs,
+    Once, Overflow, Player, PlayerId, Profile, ReceiptId, Rejection,
     fraud::{Assessment, Rules},
     limited::{Package, Promo},
     purchase::{Purchase, Status, Taken},
@@ -104,6 +104,9 @@ pub enum Change {
     ReplayDelivery { delivery: Delivery },
     /// Takes a delivery off the list of those that failed.
     UnlistFailedDelivery { id: DeliveryId },
+    /// Takes a dead letter off the list; refused with [`Rejection::DeadLetterNotFound`]
+    /// when it is not on it.
+    EndDeadLetter { id: DeadLetterId },
 }
 
 /// What a login is checked against.

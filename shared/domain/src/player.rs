@@ -164,7 +164,8 @@ impl Player {
             | Fact::PromoCodeIssued { .. }
             | Fact::EmailChanged { .. }
             | Fact::WebhookEndpointChanged { .. }
-            | Fact::WebhookDeliveryReplayed { .. } => {}
+            | Fact::WebhookDeliveryReplayed { .. }
+            | Fact::DeadLetterReplayed { .. } => {}
             Fact::StreakClaimed { day, count, xp, protections_used, .. } => {
                 next.total_xp = self.total_xp.checked_add(u64::from(*xp)).ok_or(Overflow)?;
                 next.streak.last_day = Some(*day);

@@ -91,6 +91,8 @@ pub enum Rejection {
     WebhooksMoved,
     #[error("the delivery has not failed")]
     WebhookDeliveryNotFailed,
+    #[error("there is no such dead letter")]
+    DeadLetterNotFound,
 }
 
 impl From<Overflow> for Rejection {

@@ -5,9 +5,9 @@
 mod support;
 
 use domain::{
-    Account, After, AttemptId, Closed, Ctx, EmailChange, Entry, Fact, Game, Gold, Invite, Legs,
-    Once, OnceKey, Plan, Player, PlayerId, Profile, ReceiptId, Role, RoundId, SessionId, Streak,
-    WebhookEndpointId,
+    Account, After, AttemptId, Closed, Ctx, DeadLetterId, EmailChange, Entry, Fact, Game, Gold,
+    Invite, Legs, Once, OnceKey, Plan, Player, PlayerId, Profile, ReceiptId, Role, RoundId,
+    SessionId, Streak, WebhookEndpointId,
     command::{claim_streak, erase, repair_streak},
     envelope, frames, fraud, level,
     purchase::{Granted, Money, Price, Status},
@@ -160,6 +160,17 @@ fn facts() -> Vec<(Fact, &'static str, &'static str, &'static [&'static str])> {
                 reason: "ticket".to_owned(),
             },
             "webhook_delivery_replayed",
+            "admin.action",
+            &["user_action"],
+        ),
+        (
+            Fact::DeadLetterReplayed {
+                letter: DeadLetterId::of("{}", ctx().now),
+                player: PlayerId::from_bytes([1; 16]),
+                seq: 7,
+                reason: "ticket".to_owned(),
+            },
+            "dead_letter_replayed",
             "admin.action",
             &["user_action"],
         ),

@@ -16,6 +16,7 @@ pub mod problem;
 pub mod push;
 pub mod secrets;
 pub mod tracing;
+mod trigger;
 mod turns;
 pub mod webhooks;
 
@@ -24,4 +25,5 @@ pub(crate) use store::boxed;
 pub use deps::{Clock, Deps, Entropy, Env, MissingVariable, utc_day};
 pub use function::{Context, Error, Function, InvalidEvent, LambdaEvent, error_type, run};
 pub use problem::Problem;
+pub use trigger::{chain, received};
 pub use turns::in_turns;

@@ -162,6 +162,23 @@ impl WebhookDelivery {
     }
 }
 
+/// A journal record that was given up.
+#[metrics(emf::dimension_sets = [["stage"]])]
+pub struct DeadLetter {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    outbox_dead_letters_total: u64,
+}
+
+impl DeadLetter {
+    /// One more, at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String) -> Self {
+        Self { at: at.into(), stage, outbox_dead_letters_total: 1 }
+    }
+}
+
 /// How long something took; the one place that reads the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);

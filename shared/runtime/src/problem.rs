@@ -136,15 +136,7 @@ impl Problem {
     /// The reason with everything behind it, for the log.
     #[must_use]
     pub fn cause_chain(&self) -> Option<String> {
-        let cause = self.0.cause.as_deref()?;
-        let mut chain = cause.to_string();
-        let mut next = cause.source();
-        while let Some(source) = next {
-            chain.push_str(": ");
-            chain.push_str(&source.to_string());
-            next = source.source();
-        }
-        Some(chain)
+        Some(crate::chain(self.0.cause.as_deref()?))
     }
 
     /// The answer as the caller sees it.

@@ -246,6 +246,10 @@ impl Store {
             Change::UnlistFailedDelivery { id } => {
                 (Purpose::Free, self.delete(&keys::webhook_failed(*id))?)
             }
+            Change::EndDeadLetter { id } => (
+                Purpose::Rule(Rejection::DeadLetterNotFound),
+                self.delete_stored(&keys::dead_letter(*id))?,
+            ),
         }])
     }
 
@@ -280,6 +284,17 @@ impl Store {
     fn delete(&self, address: &Address) -> Result<TransactWriteItem> {
         let delete = Delete::builder().table_name(&*self.table).set_key(Some(address.key()));
         let delete = delete.build().map_err(|error| Error::Refused(Box::new(error)))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Deletes an item, which must be there.
+    fn delete_stored(&self, address: &Address) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&*self.table)
+            .set_key(Some(address.key()))
+            .condition_expression("attribute_exists(pk)")
+            .build()
+            .map_err(|error| Error::Refused(Box::new(error)))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 

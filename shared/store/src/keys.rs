@@ -32,6 +32,7 @@
 //! | a webhook's delivery | `WEBHOOK#endpoint#shard/event` | `GetItem`, `PutItem` |
 //! | an endpoint's deliveries, newest first | `WEBHOOK#endpoint#shard/…` of every shard | `Query` each |
 //! | an endpoint's failed deliveries, newest first | `WEBHOOKFAILED#endpoint/…` | `Query` |
+//! | journal records that could not be published, newest first; one of them | `DEADLETTERS/id` | `Query`; `GetItem`, `PutItem`, deleted within the commit |
 //!
 //! The descending query depends on the order of a player's sort keys:
 //! everything that is not read with the state sorts **before** `ENTRY#`
@@ -41,7 +42,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    AttemptId, OnceKey, PlayerId, ReceiptId, WebhookEndpointId, fraud::Action, webhook::DeliveryId,
+    AttemptId, DeadLetterId, OnceKey, PlayerId, ReceiptId, WebhookEndpointId, fraud::Action,
+    webhook::DeliveryId,
 };
 use jiff::Timestamp;
 
@@ -53,7 +55,7 @@ pub const SK: &str = "sk";
 pub const ENTRY_PREFIX: &str = "ENTRY#";
 /// Above every entry, below everything else.
 pub const AFTER_ENTRIES: &str = "ENTRY#~";
-/// Above every sort key of a player.
+/// Above every sort key.
 pub const AFTER_ALL: &str = "~";
 pub const PURCHASE_PREFIX: &str = "BUY#";
 /// Above every purchase.
@@ -61,6 +63,8 @@ pub const AFTER_PURCHASES: &str = "BUY#~";
 pub const CONNECTION_PREFIX: &str = "CONNECTION#";
 /// The one partition of limited packages: a few at a time.
 pub const LIMITED: &str = "LIMITED";
+/// The one partition of dead letters: few, and none at all when all is well.
+pub const DEAD_LETTERS: &str = "DEADLETTERS";
 pub const STATE: &str = "STATE";
 pub const ONCE: &str = "ONCE";
 pub const STATS_VIEW: &str = "VIEW#stats";
@@ -297,6 +301,10 @@ pub fn webhook_failed(id: DeliveryId) -> Address {
 
 pub fn webhook_failures(endpoint: WebhookEndpointId) -> String {
     format!("WEBHOOKFAILED#{endpoint}")
+}
+
+pub fn dead_letter(id: DeadLetterId) -> Address {
+    Address::new(DEAD_LETTERS.to_owned(), id.to_string())
 }
 
 #[cfg(test)]

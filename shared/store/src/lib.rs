@@ -6,6 +6,7 @@
 
 mod attempts;
 mod commit;
+mod dead_letter;
 mod email;
 mod error;
 mod execute;
@@ -17,6 +18,7 @@ mod limited;
 mod login;
 mod mail;
 mod needs;
+mod newest;
 mod purchase;
 mod roster;
 mod socket;
@@ -37,6 +39,7 @@ use aws_sdk_dynamodb::{
 /// release build. The allocation is lost beside the round trip.
 pub use async_recursion::async_recursion as boxed;
 pub use attempts::Guesser;
+pub use dead_letter::DeadLetterPage;
 pub use email::Emails;
 pub use error::{Error, Result};
 pub use execute::{Decision, Receipt};

@@ -16,6 +16,7 @@ use crate::{
     error::{Result, classify, done_or_needless, if_condition_held},
     item::{self, Item},
     keys,
+    newest::Newest,
 };
 
 /// Deliveries of one shard that are looked at for one page, so that its cost is bounded
@@ -146,16 +147,17 @@ impl Store {
         let looked_at = if status.is_some() { LOOKED_AT } else { limit };
         let shards = (0..keys::WEBHOOK_SHARDS).map(|shard| async move {
             let pk = keys::webhook_deliveries(endpoint, shard);
-            let items = self.newest(&pk, before, looked_at).await?;
-            items.into_iter().map(item::decode).collect::<Result<Vec<Delivery>>>()
+            let newest = self.newest(&pk, before.as_ref(), looked_at).await?;
+            let deliveries = newest.items.into_iter().map(item::decode);
+            deliveries.collect::<Result<Vec<Delivery>>>().map(|shard| (shard, newest.more))
         });
         let shards = try_join_all(shards).await?;
         // Below the highest of the shards' ends there may be more.
-        let end = shards.iter().filter(|shard| shard.len() == looked_at);
-        let end = end.filter_map(|shard| shard.last()).map(|last| last.id.event).max();
+        let end = shards.iter().filter(|(_, more)| *more);
+        let end = end.filter_map(|(shard, _)| shard.last()).map(|last| last.id.event).max();
         let mut deliveries: Vec<_> = shards
             .into_iter()
-            .flatten()
+            .flat_map(|(shard, _)| shard)
             .filter(|delivery| Some(delivery.id.event) >= end)
             .filter(|delivery| status.is_none_or(|status| delivery.status == status))
             .collect();
@@ -177,9 +179,10 @@ impl Store {
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<DeliveryPage> {
-        let items = self.newest(&keys::webhook_failures(endpoint), before, limit).await?;
+        let failures = keys::webhook_failures(endpoint);
+        let Newest { items, more } = self.newest(&failures, before.as_ref(), limit).await?;
         let listed: Vec<Listed> = items.into_iter().map(item::decode).collect::<Result<_>>()?;
-        let next = listed.last().filter(|_| listed.len() == limit).map(|last| last.id.event);
+        let next = listed.last().filter(|_| more).map(|last| last.id.event);
         let addresses: Vec<_> =
             listed.iter().map(|listed| keys::webhook_delivery(listed.id)).collect();
         let found = if addresses.is_empty() { Vec::new() } else { self.get(&addresses).await? };
@@ -188,26 +191,6 @@ impl Store {
             found.into_iter().filter(|delivery| delivery.status == Status::Failed).collect();
         deliveries.sort_by_key(|delivery| Reverse(delivery.id.event));
         Ok(DeliveryPage { deliveries, next })
-    }
-
-    /// The newest items of a partition whose sort keys are events.
-    async fn newest(&self, pk: &str, before: Option<Uuid>, limit: usize) -> Result<Vec<Item>> {
-        // `~` is above every event.
-        let before = before.map_or_else(|| "~".to_owned(), |event| event.to_string());
-        let answer = self
-            .client
-            .query()
-            .table_name(&*self.table)
-            .key_condition_expression("pk = :pk AND sk < :before")
-            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-            .expression_attribute_values(":before", AttributeValue::S(before))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(classify)?;
-        Ok(answer.items.unwrap_or_default())
     }
 }
 

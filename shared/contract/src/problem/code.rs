@@ -280,6 +280,15 @@ codes! {
         ko "실패한 전송이 아님", "실패한 전송만 다시 보낼 수 있습니다.";
         en "Delivery has not failed", "Only a delivery that failed can be replayed.";
 
+    // Dead letters
+    DeadLetterNotFound = "dead_letter_not_found", 404;
+        ko "미발행 기록 없음", "해당 미발행 기록을 찾을 수 없습니다.";
+        en "Dead letter not found", "There is no such dead letter.";
+    /// Its item in the journal still cannot be read.
+    DeadLetterUnreadable = "dead_letter_unreadable", 409;
+        ko "읽을 수 없는 기록", "원장의 기록을 아직 읽을 수 없어 다시 발행하지 못했습니다.";
+        en "Unreadable record", "The record in the journal still cannot be read.";
+
     // The service
     /// Others kept changing the same state; the same request will succeed.
     ConflictRetry = "conflict_retry", 503, retry 1;

@@ -19,6 +19,7 @@ pub mod record_fraud_decision;
 pub mod refresh_session;
 pub mod rename;
 pub mod repair_streak;
+pub mod replay_dead_letter;
 pub mod reset;
 pub mod rotate_fairness;
 pub mod sign_up;

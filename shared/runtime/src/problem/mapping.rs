@@ -81,6 +81,7 @@ impl From<Rejection> for Problem {
                 Self::new(Code::ConflictRetry).caused_by(rejection)
             }
             Rejection::WebhookDeliveryNotFailed => Self::new(Code::WebhookDeliveryNotFailed),
+            Rejection::DeadLetterNotFound => Self::new(Code::DeadLetterNotFound),
             Rejection::InvalidClientSeed => {
                 Self::new(Code::ValidationFailed).field("/client_seed", Rule::InvalidFormat)
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::{
     AttemptId, PlayerId,
     fraud::{Action, Assessment},
@@ -16,11 +16,12 @@ use crate::{
     Store, boxed,
     error::{Error, Result, classify, if_condition_held},
     item, keys,
+    newest::Newest,
 };
 
 /// Listings of one player that are looked at for a page, however few of them are of
 /// the action that is asked for.
-const LOOKED_AT: i32 = 200;
+const LOOKED_AT: usize = 200;
 
 /// Items that one `BatchGetItem` takes.
 const MOST_AT_ONCE: usize = 100;
@@ -159,7 +160,7 @@ impl Store {
                 (vec![keys::fraud_list_of_player(player)], LOOKED_AT)
             }
             FraudFilter { player: Some(player), action: None } => {
-                (vec![keys::fraud_list_of_player(player)], page_of(limit))
+                (vec![keys::fraud_list_of_player(player)], limit)
             }
             FraudFilter { player: None, action } => {
                 let actions =
@@ -168,7 +169,7 @@ impl Store {
                     (0..keys::FRAUD_SHARDS)
                         .map(move |shard| keys::fraud_list_of_action(action, shard))
                 };
-                (actions.flat_map(of).collect(), page_of(limit))
+                (actions.flat_map(of).collect(), limit)
             }
         };
         let pages = lists.iter().map(|list| self.list_page(list, before, most));
@@ -198,34 +199,15 @@ impl Store {
         Ok((chosen, next))
     }
 
-    async fn list_page(&self, list: &str, before: Option<&str>, most: i32) -> Result<Listed> {
-        let before = before.unwrap_or(keys::AFTER_ALL);
-        let answer = self
-            .client
-            .query()
-            .table_name(&*self.table)
-            .key_condition_expression("pk = :pk AND sk < :before")
-            .expression_attribute_values(":pk", AttributeValue::S(list.to_owned()))
-            .expression_attribute_values(":before", AttributeValue::S(before.to_owned()))
-            .scan_index_forward(false)
-            .consistent_read(true)
-            .limit(most)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(classify)?;
-        let more = answer.last_evaluated_key.is_some();
+    async fn list_page(&self, list: &str, before: Option<&str>, most: usize) -> Result<Listed> {
+        let Newest { items, more } = self.newest(list, before, most).await?;
         let mut page = Vec::new();
-        for found in answer.items.unwrap_or_default() {
+        for found in items {
             let place = item::sk(&found).unwrap_or_default().to_owned();
             page.push((place, item::decode(found)?));
         }
         Ok((page, more))
     }
-}
-
-fn page_of(limit: usize) -> i32 {
-    i32::try_from(limit).unwrap_or(i32::MAX)
 }
 
 /// The partition of an attempt, whose id is a hash.

@@ -124,7 +124,8 @@ pub fn pace(kind_or_operation: &str) -> Option<usize> {
         | "promo_code_issued"
         | "fraud_rules_activated"
         | "webhook_endpoint_changed"
-        | "webhook_delivery_replayed" => Some(3),
+        | "webhook_delivery_replayed"
+        | "dead_letter_replayed" => Some(3),
         _ => None,
     }
 }
@@ -337,7 +338,8 @@ impl Snap {
             | "promo_code_issued"
             | "email_changed"
             | "webhook_endpoint_changed"
-            | "webhook_delivery_replayed" => {}
+            | "webhook_delivery_replayed"
+            | "dead_letter_replayed" => {}
             "streak_claimed" => {
                 let day = day_number(&fact["day"]).unwrap_or(i64::MIN);
                 let (count, used) = match self.standing(day) {

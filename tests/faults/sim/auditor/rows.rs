@@ -149,9 +149,10 @@ fn event_type(entry: &Entry) -> &str {
         "player_renamed" => "user.renamed",
         "player_erased" => "user.erased",
         "player_reset" => "user.reset",
-        "invite_code_issued" | "webhook_endpoint_changed" | "webhook_delivery_replayed" => {
-            "admin.action"
-        }
+        "invite_code_issued"
+        | "webhook_endpoint_changed"
+        | "webhook_delivery_replayed"
+        | "dead_letter_replayed" => "admin.action",
         "streak_claimed" => "streak.claim",
         "streak_protection_consumed" => "streak.protection_consumed",
         "streak_broken" => "streak.broken",

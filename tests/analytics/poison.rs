@@ -1,0 +1,112 @@
+//! One record that nobody can read, among ten thousand.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use aws_sdk_kinesis::types::ShardIteratorType;
+use devstack::{Options, Stack};
+use domain::{Envelope, PlayerId, Role};
+use runtime::Clock;
+use serde_json::json;
+use tests::{ClickHouse, Maker, Table, poisoned, stack_with};
+
+use crate::first_day::{journal, settle};
+
+const PLAYERS: usize = 20;
+const EACH: u64 = 500;
+/// Entries of one player in a row: half a batch of the outbox.
+const TURN: usize = 50;
+/// Whose entry it is, and which of the copies.
+const POISON: (usize, usize) = (7, 250);
+
+#[tokio::test]
+async fn the_others_arrive_in_order_and_it_is_listed_replayed_and_loaded() -> Result<()> {
+    let server = ClickHouse::start(None).await?;
+    let options = Options {
+        clickhouse_url: Some(server.url.clone()),
+        parameters: [("OutboxLongestWaitSeconds".to_owned(), "0".to_owned())].into(),
+        ..Options::default()
+    };
+    let stack = stack_with(options).await;
+    let maker = Maker::new(&stack, Clock::system()).await;
+    let operator = maker.player(Role::Operator).await;
+    let table = Table::of(&stack);
+    let (mut players, mut entries) = (Vec::new(), Vec::new());
+    for _ in 0..PLAYERS {
+        let player = maker.player(Role::Standard).await;
+        let rotate =
+            player.api.post("/api/games/fairness/rotate", &json!({ "client_seed": "mine" }));
+        rotate.key("moves-no-gold").send().await.ok();
+        entries.push(table.skip(player.id.parse()?, EACH).await);
+        players.push(player);
+    }
+    // By turns, each in order.
+    let places: Vec<_> = (0..entries[0].len()).collect();
+    let turns = places.chunks(TURN).flat_map(|turn| (0..PLAYERS).map(move |player| (player, turn)));
+    let sent = turns.flat_map(|(player, turn)| turn.iter().map(move |&place| (player, place)));
+    let sent = sent.map(|(player, place)| {
+        let entry = &entries[player][place];
+        if (player, place) == POISON { poisoned(entry) } else { entry.clone() }
+    });
+    table.put(sent.collect()).await;
+    settle(&stack).await;
+
+    let page = operator.api.get("/api/admin/dead-letters").await.ok();
+    let letters = page["items"].as_array().context("items")?;
+    assert_eq!(letters.len(), 1, "{page}");
+    let mended = &entries[POISON.0][POISON.1];
+    assert_eq!(letters[0]["sk"], mended["sk"]["S"]);
+    table.put(vec![mended.clone()]).await;
+    players.push(operator);
+    let journal = journal(&stack, &players).await?;
+    let poison = |player: PlayerId, seq: u64| {
+        player.to_string() == players[POISON.0].id
+            && json!(format!("ENTRY#{seq:016}")) == mended["sk"]["S"]
+    };
+    server.holds_entries(journal.iter().filter(|entry| !poison(entry.player, entry.seq))).await?;
+
+    let path =
+        format!("/api/admin/dead-letters/{}/replay", letters[0]["id"].as_str().unwrap_or(""));
+    let reason = json!({ "reason": "mended" });
+    let operator = players.last().context("the operator")?;
+    let replayed = operator.api.post(&path, &reason).key("mended").send().await.ok();
+    settle(&stack).await;
+    let journal = self::journal(&stack, &players).await?;
+    assert!(journal.len() > PLAYERS * usize::try_from(EACH)?);
+    server.holds_entries(journal.iter()).await?;
+
+    // In order per player, but for the one that came when it could.
+    let late = replayed["seq"].as_u64().context("a number")?;
+    for (player, mut seqs) in published(&stack).await? {
+        if player.to_string() == players[POISON.0].id {
+            assert_eq!(seqs.pop(), Some(late));
+            seqs.insert(usize::try_from(late - 1)?, late);
+        }
+        assert!(seqs.iter().copied().eq(1..=u64::try_from(seqs.len())?), "{player}: {seqs:?}");
+    }
+    Ok(())
+}
+
+/// The numbers of every player's events, as the event stream has them.
+async fn published(stack: &Stack) -> Result<BTreeMap<PlayerId, Vec<u64>>> {
+    let kinesis = aws_sdk_kinesis::Client::new(&stack.engine().sdk_config());
+    let stream = &stack.spec().streams[0].name;
+    let mut seqs: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+    for shard in kinesis.list_shards().stream_name(stream).send().await?.shards() {
+        let first = kinesis
+            .get_shard_iterator()
+            .stream_name(stream)
+            .shard_id(shard.shard_id())
+            .shard_iterator_type(ShardIteratorType::TrimHorizon);
+        let mut iterator = first.send().await?.shard_iterator;
+        while let Some(from) = iterator {
+            let page = kinesis.get_records().shard_iterator(from).send().await?;
+            for record in page.records() {
+                let event: Envelope = serde_json::from_slice(record.data().as_ref())?;
+                seqs.entry(event.user_id).or_default().push(event.seq);
+            }
+            iterator = page.next_shard_iterator.filter(|_| !page.records.is_empty());
+        }
+    }
+    Ok(seqs)
+}
