@@ -31,7 +31,7 @@ pub async fn journal(stack: &Stack, players: &[Player]) -> Result<Vec<Entry>> {
     Ok(journal)
 }
 
-pub async fn settle(stack: &Stack) {
+async fn settle(stack: &Stack) {
     // A loader that was refused for a while comes back after a while.
     if let Err(lagging) = stack.settled(3 * DEADLINE).await {
         panic!("not delivered in time: {lagging:?}");

@@ -139,13 +139,25 @@ pub async fn stack_with(options: Options) -> Stack {
 ///
 /// # Panics
 /// After [`DEADLINE`], with `what`.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+pub async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl FnMut() -> F) {
+    eventually_within(DEADLINE, what, condition).await;
+}
+
+/// As [`eventually`], of what takes longer.
+///
+/// # Panics
+/// After `deadline`, with `what`.
+pub async fn eventually_within<F: Future<Output = bool>>(
+    deadline: Duration,
+    what: &str,
+    mut condition: impl FnMut() -> F,
+) {
     let holds = async {
         while !condition().await {
             pause().await;
         }
     };
-    assert!(tokio::time::timeout(DEADLINE, holds).await.is_ok(), "in vain waited for: {what}");
+    assert!(tokio::time::timeout(deadline, holds).await.is_ok(), "in vain waited for: {what}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the pause between two looks at a condition")]
