@@ -14,8 +14,14 @@ const ALLOWED: f64 = 1.3;
 /// metrics weighs against a floor of 3 MB, and so do the exception tables of the
 /// AWS clients, which it links none of, but which the linker (lld) keeps. And those that
 /// talk to a payment provider: they carry both providers, of which a setting chooses, and
-/// an HTTP client of their own beside AWS's.
-const LARGER: [&str; 4] = ["limited-buy", "payment-settle", "shop-buy", "shop-catalog"];
+/// an HTTP client of their own beside AWS's. And the one that publishes: it has the
+/// clients of Kinesis and SQS beside DynamoDB's. And the one that has the most routes.
+const LARGER: [&str; 6] =
+    ["dead-letters", "limited-buy", "payment-settle", "shop-buy", "shop-catalog", "webhook-admin"];
+
+/// One that is listed may be this little below what is allowed, before it has to go off
+/// the list: some bytes come and go with the tools.
+const NEARLY: f64 = 0.95 * ALLOWED;
 
 fn bytes(name: &str) -> Result<f64> {
     let path = bootstraps().join(name).join("bootstrap");
@@ -40,7 +46,8 @@ async fn no_function_behind_an_api_is_much_larger_than_its_floor() -> Result<()>
         let floor = if function.policy.is_empty() { "floor-hello" } else { "floor-get-item" };
         let times = bytes(&function.crate_name)? / bytes(floor)?;
         let known = LARGER.contains(&function.crate_name.as_str());
-        assert_eq!(times > ALLOWED, known, "{id} is {times:.2} times {floor}");
+        let fits = if known { times > NEARLY } else { times <= ALLOWED };
+        assert!(fits, "{id} is {times:.3} times {floor}; listed as larger: {known}");
     }
     Ok(())
 }

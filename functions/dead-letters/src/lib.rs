@@ -12,8 +12,9 @@ use axum::{
 };
 use contract::{
     Code, Page,
-    dead_letter::{DeadLetter, DeadLetterReplayed, DeadLettersQuery, ReplayDeadLetterRequest},
+    dead_letter::{DeadLetter, DeadLetterReplayed, ReplayDeadLetterRequest},
     openapi::{IdempotencyHeader, ReadProblems, WriteProblems},
+    page::PageQuery,
 };
 use domain::{DeadLetterId, Entry, command::replay_dead_letter};
 use publish::Publisher;
@@ -66,20 +67,20 @@ const LIST: &str = "dead-letters";
 /// Of large ones a page may hold fewer than `limit` and still have a next one.
 #[utoipa::path(
     get, path = "/api/admin/dead-letters", operation_id = "dead_letters", tag = "admin",
-    params(DeadLettersQuery),
+    params(PageQuery),
     responses((status = 200, body = Page<DeadLetter>), ReadProblems)
 )]
 async fn list(
     State(letters): State<Arc<Letters>>,
     caller: Caller,
-    Query(query): Query<DeadLettersQuery>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let store = &letters.store;
     store.player(caller.subject()).await?;
     let cursors = Cursors::new(&*letters.keys.current().await?);
     let before = query.cursor.as_deref().map(|cursor| cursors.open::<Uuid>(LIST, cursor));
     let before = before.transpose()?.map(DeadLetterId::from);
-    let limit = usize::try_from(query.limit.unwrap_or(20)).unwrap_or(usize::MAX);
+    let limit = usize::try_from(query.limit()).unwrap_or(usize::MAX);
     let page = store.dead_letters(before, limit).await?;
     let items: Vec<DeadLetter> = page.letters.iter().map(Into::into).collect();
     let next_cursor = page.next.map(|id| cursors.seal(LIST, &id.uuid()));

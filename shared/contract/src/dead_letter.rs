@@ -4,21 +4,8 @@ use domain::dead_letter;
 use garde::Validate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// The query of `GET /api/admin/dead-letters`.
-#[derive(Clone, Debug, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct DeadLettersQuery {
-    /// Most items to answer with.
-    #[garde(inner(range(min = 1, max = 100)))]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    pub limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    #[garde(inner(length(min = 1, max = 1024)))]
-    pub cursor: Option<String>,
-}
 
 /// `POST /api/admin/dead-letters/{id}/replay`
 #[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]

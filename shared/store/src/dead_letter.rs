@@ -1,6 +1,5 @@
 //! Journal records that could not be published.
 
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::{
     DeadLetterId, Entry,
     dead_letter::{DeadLetter, RecordKey},
@@ -8,7 +7,7 @@ use domain::{
 
 use crate::{
     Store, boxed,
-    error::{Error, Result, done_or_needless},
+    error::{Error, Result},
     item,
     keys::{self, Address},
     newest::Newest,
@@ -46,17 +45,7 @@ impl Store {
     /// [`Error::Unavailable`].
     #[boxed]
     pub async fn add_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
-        let item = item::encode(keys::dead_letter(letter.id), "dead_letter", letter)?;
-        let answer = self
-            .client
-            .put_item()
-            .table_name(&*self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        done_or_needless(answer)
+        self.put_absent(item::encode(keys::dead_letter(letter.id), "dead_letter", letter)?).await
     }
 
     /// The letter; `None` when it never was, or has ended.

@@ -11,7 +11,7 @@ use domain::{Answer, Entry, Once, OnceKey, Plan, Player, PlayerId, Rejection};
 use crate::{
     Found, Needs, Store, Subject, boxed,
     commit::{Cause, Outcome},
-    error::{Error, Result, classify},
+    error::{Error, Result, classify, done_or_needless},
     item::{self, Item, Pointer},
     keys::{self, Address},
 };
@@ -242,6 +242,22 @@ impl Store {
             }
         }
         Ok(loaded)
+    }
+
+    /// Puts an item unless one is there. Where a name is an item's own, that is this one:
+    /// an attempt that was given up and took effect after all, and what happened to it
+    /// since stays.
+    pub(crate) async fn put_absent(&self, item: Item) -> Result<()> {
+        let answer = self
+            .client
+            .put_item()
+            .table_name(&*self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        done_or_needless(answer)
     }
 
     /// The items that exist at these addresses, in any order: one strongly

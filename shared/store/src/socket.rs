@@ -52,7 +52,7 @@ impl Store {
     /// [`crate::Error::Unavailable`].
     #[boxed]
     pub async fn put_ticket(&self, ticket_id: &str, ticket: &Ticket) -> Result<()> {
-        self.put_item(item::encode(keys::ticket(ticket_id), "ticket", ticket)?).await
+        self.put_absent(item::encode(keys::ticket(ticket_id), "ticket", ticket)?).await
     }
 
     /// Uses a ticket up: of any number of takers at once, one gets it at most; none,
@@ -103,8 +103,8 @@ impl Store {
         let player = subject.player();
         let expires_at = now.checked_add(CONNECTION_LIFE).unwrap_or(now).as_second();
         let socket = Socket { player, expires_at };
-        self.put_item(item::encode(keys::socket(connection_id), "socket", socket)?).await?;
-        self.put_item(connection_item(
+        self.put_absent(item::encode(keys::socket(connection_id), "socket", socket)?).await?;
+        self.put_absent(connection_item(
             player,
             &Connection {
                 connection_id: connection_id.to_owned(),
@@ -189,22 +189,6 @@ impl Store {
                 .map_err(classify)?;
         }
         Ok(())
-    }
-
-    /// Every item here has a name of its own, so one that is there already is this
-    /// one: an attempt that was given up and took effect after all. It must not undo
-    /// what happened to the item since.
-    async fn put_item(&self, item: Item) -> Result<()> {
-        let answer = self
-            .client
-            .put_item()
-            .table_name(&*self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        done_or_needless(answer)
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     Store, boxed,
-    error::{Result, classify, done_or_needless, if_condition_held},
+    error::{Result, classify, if_condition_held},
     item::{self, Item},
     keys,
     newest::Newest,
@@ -70,16 +70,7 @@ impl Store {
     /// [`crate::Error::Unavailable`].
     #[boxed]
     pub async fn add_delivery(&self, delivery: &Delivery) -> Result<()> {
-        let answer = self
-            .client
-            .put_item()
-            .table_name(&*self.table)
-            .set_item(Some(encode(delivery)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        done_or_needless(answer)
+        self.put_absent(encode(delivery)?).await
     }
 
     /// The delivery as it is now; `None` when it never was, or was forgotten.

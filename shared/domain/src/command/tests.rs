@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil::date};
 
 mod accounts;
+mod dead_letters;
 mod emails;
 mod fraud;
 mod paces;
