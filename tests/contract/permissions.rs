@@ -47,7 +47,7 @@ async fn no_permission_is_granted_in_vain() {
     mails(&stack, &maker).await;
     payments(&stack, &maker, &hands).await;
     sockets(&stack, &player).await;
-    poison(&stack, &Maker::new(&stack, hands.options().clock).await).await;
+    poison(&stack, &maker).await;
     webhooks(&stack, &Maker::new(&stack, hands.options().clock).await, &player).await;
     hands.set(TWO_NIGHTS_LATER);
     let report = stack.run_now("streak-repair").await.expect("the repair runs");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{
     DeadLetterId,
-    dead_letter::{DeadLetter, RecordKey, TRIES, wait},
+    dead_letter::{DeadLetter, RecordKey, wait},
 };
 use jiff::{SignedDuration, Timestamp};
 use publish::{Publisher, Stopped};
@@ -75,9 +75,9 @@ impl Retry {
             };
             let reason = chain(&failure);
             let tries = received(&message);
-            let comes_back = if tries < TRIES {
+            let comes_back = if let Some(wait) = wait(tries, self.longest_wait) {
                 tracing::warn!(?record, tries, reason, "still not published");
-                self.hide(&message, wait(tries, self.longest_wait)).await;
+                self.hide(&message, wait).await;
                 true
             } else {
                 self.give_up(&message, record, &body, reason).await.is_err()

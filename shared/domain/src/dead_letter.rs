@@ -17,9 +17,6 @@ use crate::DeadLetterId;
 /// fourteen minutes.
 pub const TRIES: u32 = 10;
 
-/// The longest wait between two tries, unless a stage has another.
-pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
-
 /// A record that nobody tries any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
@@ -55,10 +52,10 @@ impl DeadLetterId {
 }
 
 /// The wait after a try that failed, the first being 1: `2^tries` seconds, `longest` at
-/// most.
+/// most. After the last one there is none: the record is given up.
 #[must_use]
-pub fn wait(tries: u32, longest: Duration) -> Duration {
-    Duration::from_secs(2_u64.saturating_pow(tries)).min(longest)
+pub fn wait(tries: u32, longest: Duration) -> Option<Duration> {
+    (tries < TRIES).then(|| Duration::from_secs(2_u64.saturating_pow(tries)).min(longest))
 }
 
 #[cfg(test)]
@@ -66,12 +63,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest() {
-        let waits = |longest| (1..=TRIES).map(move |tries| wait(tries, longest).as_secs());
-        let default: Vec<_> = waits(LONGEST_WAIT).collect();
-        assert_eq!(default, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert!(waits(Duration::ZERO).all(|seconds| seconds == 0));
-        assert_eq!(wait(u32::MAX, LONGEST_WAIT), LONGEST_WAIT);
+    fn waits_double_up_to_the_longest_and_end_with_the_last_try() {
+        let waits = |longest| (1..=TRIES).map_while(move |tries| wait(tries, longest));
+        let seconds: Vec<_> = waits(Duration::from_mins(5)).map(|wait| wait.as_secs()).collect();
+        assert_eq!(seconds, [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert!(waits(Duration::ZERO).eq([Duration::ZERO; 9]));
+        assert_eq!(wait(u32::MAX, Duration::MAX), None);
     }
 
     #[test]

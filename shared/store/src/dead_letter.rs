@@ -5,13 +5,7 @@ use domain::{
     dead_letter::{DeadLetter, RecordKey},
 };
 
-use crate::{
-    Store, boxed,
-    error::{Error, Result},
-    item,
-    keys::{self, Address},
-    newest::Newest,
-};
+use crate::{Store, boxed, error::Result, item, keys, newest::Newest};
 
 /// A page of dead letters, newest first.
 #[derive(Debug)]
@@ -25,24 +19,25 @@ impl Store {
     /// The journal entry with this key, as it lies in the table now.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] when there is none, or none that this build can read;
-    /// [`Error::Unavailable`].
+    /// [`crate::Error::Corrupt`] when there is none, or none that this build can read;
+    /// [`crate::Error::Unavailable`].
     #[boxed]
     pub async fn recorded(&self, record: &RecordKey) -> Result<Entry> {
-        let RecordKey { pk, sk } = record.clone();
-        let found = self.get(&[Address { pk, sk }]).await?.pop();
-        let item = found.ok_or_else(|| Error::Corrupt {
-            pk: record.pk.clone(),
-            sk: record.sk.clone(),
-            source: "there is no such item".into(),
-        })?;
-        item::decode_entry(item)
+        let RecordKey { pk, sk } = record;
+        let entry = keys::player_of(pk).zip(keys::seq_of(sk));
+        // Written otherwise, it is another item.
+        let entry = entry.filter(|&(player, seq)| {
+            let address = keys::entry(player, seq);
+            (&address.pk, &address.sk) == (pk, sk)
+        });
+        let (player, seq) = entry.ok_or_else(|| item::no_entrys_key(pk, sk))?;
+        self.entry(player, seq).await
     }
 
     /// Keeps a letter; one that is kept already stays as it is.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`crate::Error::Unavailable`].
     #[boxed]
     pub async fn add_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
         self.put_absent(item::encode(keys::dead_letter(letter.id), "dead_letter", letter)?).await
@@ -51,7 +46,7 @@ impl Store {
     /// The letter; `None` when it never was, or has ended.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`crate::Error::Unavailable`].
     #[boxed]
     pub async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<DeadLetter>> {
         self.get(&[keys::dead_letter(id)]).await?.pop().map(item::decode).transpose()
@@ -61,7 +56,7 @@ impl Store {
     /// large.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`crate::Error::Unavailable`].
     #[boxed]
     pub async fn dead_letters(
         &self,

@@ -210,7 +210,7 @@ impl Store {
         Ok(Receipt { entry, replayed: true })
     }
 
-    async fn entry(&self, player: PlayerId, seq: u64) -> Result<Entry> {
+    pub(crate) async fn entry(&self, player: PlayerId, seq: u64) -> Result<Entry> {
         let address = keys::entry(player, seq);
         let answer = self
             .client
@@ -225,7 +225,7 @@ impl Store {
         let item = answer.item.ok_or_else(|| Error::Corrupt {
             pk: address.pk,
             sk: address.sk,
-            source: "an idempotency pointer leads to no entry".into(),
+            source: "there is no such entry".into(),
         })?;
         item::decode_entry(item)
     }

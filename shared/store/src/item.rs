@@ -118,7 +118,7 @@ pub fn decode_entry(item: impl Into<serde_dynamo::Item>) -> Result<Entry> {
         serde_dynamo::from_item(item.into()).map_err(|source| corrupt("?", "?", source))?;
     let Stored { pk, sk, body, .. } = stored;
     let (Some(player), Some(seq)) = (keys::player_of(&pk), keys::seq_of(&sk)) else {
-        return Err(corrupt(&pk, &sk, "not the key of an entry"));
+        return Err(no_entrys_key(&pk, &sk));
     };
     let EntryBody { at, fact, legs, after, trace_id, once, answer } = body;
     Ok(Entry { player, seq, at, fact, legs, after, trace_id, once, answer })
@@ -126,6 +126,10 @@ pub fn decode_entry(item: impl Into<serde_dynamo::Item>) -> Result<Entry> {
 
 pub fn encode_stats(player: PlayerId, stats: &Stats) -> Result<Item> {
     encode(keys::stats_view(player), "stats", stats)
+}
+
+pub fn no_entrys_key(pk: &str, sk: &str) -> Error {
+    corrupt(pk, sk, "not the key of an entry")
 }
 
 fn corrupt(
