@@ -115,7 +115,8 @@ fn every_function_has_logs_that_end_and_an_alarm() {
 fn every_route_is_travelled_by_a_journey() {
     let template = template();
     // And what players do in them.
-    let journeys = source("tests/journeys") + &snapshot::read("tests/src/player.rs");
+    let journeys = ["tests/journeys", "tests/journeys/private"].map(source).concat()
+        + &snapshot::read("tests/src/player.rs");
     for (id, properties) in functions(&template) {
         for (name, event) in properties["Events"].as_mapping().into_iter().flatten() {
             if event["Type"] != "HttpApi" {

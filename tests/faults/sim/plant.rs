@@ -148,10 +148,9 @@ impl Plant {
     /// hunt. Not all begin at 1, only to spare the rare ones' tests the seeds before.
     pub const fn seeds(self) -> Range<u64> {
         match self {
-            Self::DropOnceCondition | Self::DropViewCondition | Self::AcknowledgeBeforePush => {
-                5..201
-            }
-            Self::TicketDeleted => 130..401,
+            Self::DropOnceCondition => 5..201,
+            Self::DropViewCondition | Self::AcknowledgeBeforePush => 20..201,
+            Self::TicketDeleted => 300..601,
             _ => 1..41,
         }
     }
