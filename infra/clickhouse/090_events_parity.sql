@@ -1,9 +1,7 @@
 -- The audit: every pair must be equal. A view that is not is made anew while nothing is
 -- loaded (disable olap-load's event source mapping; the stream waits):
 --
---   TRUNCATE TABLE <target>;
---   INSERT INTO <target> <the view's own SELECT, from (SELECT * FROM events_log WHERE
---   load_token IN (SELECT load_token FROM events_loaded)) instead of events_feed>;
+--   cargo xtask clickhouse-migrate --url … --loader-paused --rebuild <its table>
 --
 -- Loads without a mark are left to the loader, which feeds them when they come again.
 CREATE VIEW IF NOT EXISTS events_parity AS

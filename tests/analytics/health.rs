@@ -38,6 +38,7 @@ async fn tells_what_came_what_differs_and_that_nobody_answers() -> Result<()> {
         ("player_results_daily", Some(3)),
         ("shop_revenue_daily", Some(1)),
         ("active_players_daily", Some(2)),
+        ("player_firsts", Some(2)),
     ] {
         server.sql(&format!("TRUNCATE TABLE {view}")).await?;
         let short = health(&operator).await;

@@ -47,11 +47,21 @@ async fn load(function: &Function, records: &[Value]) -> Result<Value> {
 
 /// A player's n-th event, a different one for each n, some in another month.
 fn event(n: u64) -> Value {
-    let (kind, payload) = match n % 4 {
-        0 => ("user.login", json!({})),
-        1 => (
+    let (kind, payload) = match n % 16 {
+        0 | 8 => ("user.login", json!({})),
+        4 => ("user.signup", json!({})),
+        12 => ("streak.claim", json!({ "gold": 1000 })),
+        1 | 9 => (
             "shop.purchase.succeeded",
             json!({ "product_id": "p", "quantity": 2, "price_gold": 10 + n }),
+        ),
+        5 => (
+            "shop.purchase.succeeded",
+            json!({ "product_id": "g", "quantity": 1, "amount_minor": 100 + n, "currency": "KRW" }),
+        ),
+        13 => (
+            "shop.purchase.refunded",
+            json!({ "product_id": "g", "quantity": 1, "amount_minor": 100 + n, "currency": "KRW" }),
         ),
         _ => (
             "game.round.settled",
@@ -304,4 +314,41 @@ async fn a_view_that_fell_short_shows_and_is_made_anew() -> Result<()> {
     assert!(olap.server.views_fell_short().await?);
     olap.load(&records(0, &all)).await?;
     olap.holds(&all).await
+}
+
+#[tokio::test]
+async fn an_older_schema_is_brought_up_to_date_with_what_it_has() -> Result<()> {
+    const LATER: [&str; 3] = ["110_", "120_", "130_"];
+    let olap = Olap::start(None).await?;
+    let forget = |since: &str| format!("DELETE FROM schema_migrations WHERE name >= '{since}'");
+    for gone in [
+        "VIEW funnel_daily",
+        "VIEW player_firsts_mv",
+        "TABLE player_firsts",
+        "VIEW money_revenue_daily_mv",
+        "TABLE money_revenue_daily",
+    ] {
+        olap.sql(&format!("DROP {gone}")).await?;
+    }
+    olap.sql(&forget(LATER[0])).await?;
+    let all = events(0..100);
+    assert_eq!(olap.load(&records(0, &all[..60])).await?, all_loaded());
+
+    let applied = olap.server.apply_schema().await?;
+    assert!(applied.iter().zip(LATER).all(|(name, of)| name.starts_with(of)), "{applied:?}");
+    assert_eq!(applied.len(), LATER.len());
+    olap.holds(&all[..60]).await?;
+    assert_eq!(olap.load(&records(60, &all[60..])).await?, all_loaded());
+    olap.holds(&all).await?;
+
+    // One that broke off runs again, and a database of before there was a history has all.
+    olap.sql(&forget(LATER[1])).await?;
+    assert_eq!(olap.server.apply_schema().await?.len(), 2);
+    olap.holds(&all).await?;
+    olap.sql("DROP TABLE schema_migrations").await?;
+    let everything = olap.server.apply_schema().await?;
+    assert!(everything.len() > 10 && everything.is_sorted(), "{everything:?}");
+    olap.holds(&all).await?;
+    assert!(olap.server.apply_schema().await?.is_empty());
+    Ok(())
 }

@@ -1,15 +1,13 @@
 //! One record that nobody can read, among ten thousand.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, Result};
-use aws_sdk_kinesis::types::ShardIteratorType;
-use devstack::{Options, Stack};
-use domain::{Envelope, PlayerId, Role};
+use devstack::Options;
+use domain::{PlayerId, Role};
 use runtime::Clock;
 use serde_json::{Value, json};
 use tests::{
-    ClickHouse, DEADLINE, Maker, Player, Table, eventually, eventually_within, poisoned, stack_with,
+    ClickHouse, DEADLINE, Maker, Player, Table, eventually, eventually_within, poisoned, published,
+    stack_with,
 };
 
 use crate::first_day::journal;
@@ -100,28 +98,4 @@ async fn loaded(server: &ClickHouse, events: usize) {
 async fn letters(operator: &Player) -> Vec<Value> {
     let page = operator.api.get("/api/admin/dead-letters").await.ok();
     page["items"].as_array().expect("items").clone()
-}
-
-/// The numbers of every player's events, as the event stream has them.
-async fn published(stack: &Stack) -> Result<BTreeMap<PlayerId, Vec<u64>>> {
-    let kinesis = aws_sdk_kinesis::Client::new(&stack.engine().sdk_config());
-    let stream = &stack.spec().streams[0].name;
-    let mut seqs: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-    for shard in kinesis.list_shards().stream_name(stream).send().await?.shards() {
-        let first = kinesis
-            .get_shard_iterator()
-            .stream_name(stream)
-            .shard_id(shard.shard_id())
-            .shard_iterator_type(ShardIteratorType::TrimHorizon);
-        let mut iterator = first.send().await?.shard_iterator;
-        while let Some(from) = iterator {
-            let page = kinesis.get_records().shard_iterator(from).send().await?;
-            for record in page.records() {
-                let event: Envelope = serde_json::from_slice(record.data().as_ref())?;
-                seqs.entry(event.user_id).or_default().push(event.seq);
-            }
-            iterator = page.next_shard_iterator.filter(|_| !page.records.is_empty());
-        }
-    }
-    Ok(seqs)
 }

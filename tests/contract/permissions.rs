@@ -48,6 +48,7 @@ async fn no_permission_is_granted_in_vain() {
     payments(&stack, &maker, &hands).await;
     sockets(&stack, &player).await;
     poison(&stack, &maker).await;
+    swept(&stack, &maker).await;
     webhooks(&stack, &Maker::new(&stack, hands.options().clock).await, &player).await;
     hands.set(TWO_NIGHTS_LATER);
     let report = stack.run_now("streak-repair").await.expect("the repair runs");
@@ -363,6 +364,16 @@ async fn poison(stack: &Stack, maker: &Maker) {
         let replay = operator.api.post(&path, &json!({ "reason": "mended" }));
         replay.key("mended").send().await.ok();
     }
+}
+
+/// Entries that the outbox never hears of, one of which cannot be read.
+async fn swept(stack: &Stack, maker: &Maker) {
+    let player = maker.player(Role::Standard).await.id.parse().expect("an id");
+    let table = Table::of(stack);
+    let entries = table.skip(player, 2).await;
+    table.put_unheard(vec![entries[0].clone(), poisoned(&entries[1])]).await;
+    let order = json!({ "everybody": true, "after_seconds": 0 });
+    stack.invoke("OutboxSweepFunction", order).await.expect("the sweep runs");
 }
 
 /// What a policy lacks is refused here as there, and the answer says so.

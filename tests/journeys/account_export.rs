@@ -91,6 +91,7 @@ async fn whatever_the_table_holds_of_a_player_is_in_the_export() {
         "once",
         "pending_email",
         "player",
+        "published",
         "roster",
         "site",
         "socket",
@@ -122,6 +123,11 @@ fn is_exported(document: &Value, player: &Player, item: &Value) -> bool {
         (pk, "NICK") => {
             let nickname = profile["nickname"].as_str().unwrap_or_default();
             pk == format!("NICK#{}", nickname.to_lowercase())
+        }
+        // How much of the journal is published, which is in the export.
+        (_, "PUBLISHED") => {
+            let seq = number(&item["published"]).expect("a number");
+            entry(&seq)["seq"].to_string() == seq
         }
         (pk, sk) if pk.starts_with("ROSTER#") => sk == player.id && profile["id"] == sk,
         // Withheld: whoever had it could try passwords on it.

@@ -59,6 +59,9 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
             | "webhook-fanout" | "webhook-deliver",
             _,
         ) => Failed(&[]),
+        ("outbox-sweep", "typical") => {
+            Summary(&["failed", "lag_seconds", "pending", "players", "swept"])
+        }
         ("pending-cleanup", "typical") => Summary(&["due", "failed", "finished", "waiting"]),
         ("streak-repair", "typical") => {
             Summary(&["players", "protections_consumed", "streaks_broken"])

@@ -16,4 +16,5 @@ mod sessions;
 mod sockets;
 mod spins;
 mod support;
+mod sweep;
 mod tickets;

@@ -10,10 +10,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use devstack::{
-    clickhouse::{Account, Python, Server, apply_schema, ensure_installed, spawn},
+    clickhouse::{Account, Loading, Python, Server, ensure_installed, migrate, rebuild, spawn},
     parameters::root,
 };
-use domain::{Entry, Envelope, envelope};
+use domain::{Entry, Envelope, PlayerId, envelope};
+use jiff::Timestamp;
 use runtime::{Clock, Deps, Entropy, Function};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -75,20 +76,19 @@ impl ClickHouse {
     /// It does not come up, or refuses the schema.
     pub async fn resume(&mut self) -> Result<()> {
         self.server = Some(spawn(&self.python, self.data.as_deref(), self.port).await?);
-        self.apply_schema().await
+        self.apply_schema().await.map(drop)
     }
 
-    /// Applies the schema, as every start of the product does.
+    /// Applies the schema, as every start of the product does; what it did not have.
     ///
     /// # Errors
     /// The server refuses it.
-    pub async fn apply_schema(&self) -> Result<()> {
-        let account = Account {
-            user: "default".into(),
-            password: String::new(),
-            database: Self::DATABASE.into(),
-        };
-        apply_schema(&self.url, &account).await
+    pub async fn apply_schema(&self) -> Result<Vec<String>> {
+        migrate(&self.url, &Self::account(), Loading::Paused).await
+    }
+
+    fn account() -> Account {
+        Account { user: "default".into(), password: String::new(), database: Self::DATABASE.into() }
     }
 
     /// Stops the server in an orderly way.
@@ -159,28 +159,22 @@ impl ClickHouse {
         let short = "SELECT events_in_actions_hourly < events \
                      OR rounds_in_player_results < rounds \
                      OR purchases_in_shop_revenue < purchases \
-                     OR active_player_days_in_view < active_player_days FROM events_parity";
+                     OR active_player_days_in_view < active_player_days \
+                     OR payments_in_money_revenue < payments \
+                     OR firsts_in_player_firsts < firsts FROM events_parity";
         Ok(self.sql(short).await? == "1")
     }
 
-    /// Makes every view anew from the table, as `events_parity` tells an operator to.
+    /// Makes every view anew from the table, as an operator may.
     ///
     /// # Errors
     /// The server refuses it.
     pub async fn rebuild_views(&self) -> Result<()> {
-        let views = "SELECT name, as_select FROM system.tables \
-                     WHERE database = currentDatabase() AND engine = 'MaterializedView' \
-                     FORMAT JSONEachRow";
+        let views = "SELECT name FROM system.tables \
+                     WHERE database = currentDatabase() AND engine = 'MaterializedView'";
         for view in self.sql(views).await?.lines() {
-            let view: Value = serde_json::from_str(view)?;
-            let text = |field: &str| view[field].as_str().context("text");
-            let target = text("name")?.strip_suffix("_mv").context("a view by its target")?;
-            let feed = format!("{}.events_feed", Self::DATABASE);
-            let select = text("as_select")?;
-            ensure!(select.contains(&feed), "{select}");
-            let select = select.replace(&feed, MARKED);
-            self.sql(&format!("TRUNCATE TABLE {target}")).await?;
-            self.sql(&format!("INSERT INTO {target} {select}")).await?;
+            let target = view.strip_suffix("_mv").context("a view by its target")?;
+            rebuild(&self.url, &Self::account(), target).await?;
         }
         Ok(())
     }
@@ -212,6 +206,8 @@ impl ClickHouse {
         let (rounds, purchases) = (count("game.round.settled"), count("shop.purchase.succeeded"));
         let days: BTreeSet<_> =
             events.iter().map(|event| (runtime::utc_day(event.ts), event.user_id)).collect();
+        let payments = events.iter().filter(|event| is_payment(event)).count();
+        let firsts = firsts(events).values().flatten().flatten().count();
         let parity = self.sql("SELECT * FROM events_parity FORMAT JSONEachRow").await?;
         assert_eq!(
             serde_json::from_str::<Value>(&parity)?,
@@ -221,6 +217,8 @@ impl ClickHouse {
                 "rounds": rounds, "rounds_in_player_results": rounds,
                 "purchases": purchases, "purchases_in_shop_revenue": purchases,
                 "active_player_days": days.len(), "active_player_days_in_view": days.len(),
+                "payments": payments, "payments_in_money_revenue": payments,
+                "firsts": firsts, "firsts_in_player_firsts": firsts,
             })
         );
         Ok(())
@@ -274,13 +272,79 @@ impl ClickHouse {
             .await?,
             lines(burned.iter().map(|(of, (n, gold))| format!("{of}\t{n}\t{gold}")).collect())
         );
+        self.has_revenue(events).await?;
+        self.has_funnel(events).await
+    }
+
+    async fn has_revenue(&self, events: &[Envelope]) -> Result<()> {
+        let mut money: BTreeMap<_, (i64, i64)> = BTreeMap::new();
+        for event in events.iter().filter(|event| is_payment(event)) {
+            let text = |field: &str| event.payload[field].as_str().unwrap_or_default();
+            let amount = event.payload["amount_minor"].as_i64().unwrap_or_default();
+            let day = runtime::utc_day(event.ts);
+            let of = money.entry((day, text("product_id"), text("currency"))).or_default();
+            let refunded = event.event_type == "shop.purchase.refunded";
+            *(if refunded { &mut of.1 } else { &mut of.0 }) += amount;
+        }
+        let of = |((day, product, currency), (taken, returned)): (_, (i64, i64))| {
+            format!("{day}\t{product}\t{currency}\t{taken}\t{returned}")
+        };
+        assert_eq!(
+            self.sql(
+                "SELECT day, product_id, currency, sum(amount_minor), sum(refunded_minor) \
+                 FROM money_revenue_daily GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+            )
+            .await?,
+            money.into_iter().map(of).collect::<Vec<_>>().join("\n")
+        );
+        Ok(())
+    }
+
+    async fn has_funnel(&self, events: &[Envelope]) -> Result<()> {
+        let mut days: BTreeMap<_, [u64; 5]> = BTreeMap::new();
+        for firsts in firsts(events).values() {
+            let Some(signed_up) = firsts[0] else { continue };
+            let counts = days.entry(runtime::utc_day(signed_up)).or_default();
+            for (count, first) in counts.iter_mut().zip(firsts) {
+                *count += u64::from(first.is_some());
+            }
+        }
+        let of = |(day, counts): (_, [u64; 5])| {
+            format!("{day}\t{}", counts.map(|count| count.to_string()).join("\t"))
+        };
+        assert_eq!(
+            self.sql("SELECT * FROM funnel_daily ORDER BY day").await?,
+            days.into_iter().map(of).collect::<Vec<_>>().join("\n")
+        );
         Ok(())
     }
 }
 
-/// What every view has; the loader feeds the others when it meets them.
-const MARKED: &str = "(SELECT * FROM events_log \
-                      WHERE load_token IN (SELECT load_token FROM events_loaded))";
+/// Whether money was taken or given back.
+fn is_payment(event: &Envelope) -> bool {
+    matches!(event.event_type.as_str(), "shop.purchase.succeeded" | "shop.purchase.refunded")
+        && event.payload["amount_minor"].is_i64()
+}
+
+/// When each player first signed up, claimed, played, bought, and paid with money.
+fn firsts(events: &[Envelope]) -> BTreeMap<PlayerId, [Option<Timestamp>; 5]> {
+    let mut all: BTreeMap<_, [Option<Timestamp>; 5]> = BTreeMap::new();
+    for event in events {
+        let steps: &[usize] = match event.event_type.as_str() {
+            "user.signup" => &[0],
+            "streak.claim" => &[1],
+            "game.round.settled" => &[2],
+            "shop.purchase.succeeded" if is_payment(event) => &[3, 4],
+            "shop.purchase.succeeded" => &[3],
+            _ => continue,
+        };
+        let firsts = all.entry(event.user_id).or_default();
+        for &step in steps {
+            firsts[step] = Some(firsts[step].map_or(event.ts, |first| first.min(event.ts)));
+        }
+    }
+    all
+}
 
 /// A row of `events_log`.
 #[derive(Debug, PartialEq, Deserialize)]

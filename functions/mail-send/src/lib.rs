@@ -101,10 +101,11 @@ impl Mails {
     }
 
     async fn mail(&self, post: &Post, event: &Envelope) -> Result<(), Delayed> {
-        let Some(notice) = Notice::of(event) else { return Ok(()) };
+        let now = self.clock.now();
+        let Some(notice) = Notice::of(event, now) else { return Ok(()) };
         let Some((address, letter)) = self.letter(event, &notice).await? else { return Ok(()) };
         let (player, seq) = (event.user_id, event.seq);
-        let claim = match self.store.claim_mail(player, seq, self.clock.now()).await? {
+        let claim = match self.store.claim_mail(player, seq, now).await? {
             Claimed::Yours(claim) => claim,
             Claimed::Done => return Ok(()),
             Claimed::Busy => return Err(Delayed::Busy),

@@ -1,7 +1,12 @@
 //! What a player is written to about.
 
 use domain::Envelope;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+
+/// A warning that is later is none. The trigger lets no record wait for longer either;
+/// but an event may be published late.
+const LATEST_WARNING: SignedDuration = SignedDuration::from_hours(6);
 
 /// An event that a mail follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +41,15 @@ pub struct Purchase {
 }
 
 impl Notice {
-    /// What the event calls for; `None` for most. Sent for, events pass the trigger's
+    /// What the event calls for at `now`; `None` for most. Sent for, events pass the trigger's
     /// filter, but a function does not depend on its trigger for what it does.
-    pub fn of(event: &Envelope) -> Option<Self> {
+    pub fn of(event: &Envelope, now: Timestamp) -> Option<Self> {
         let payload = &event.payload;
+        let warning =
+            |news| (now.duration_since(event.ts) <= LATEST_WARNING).then_some(Self::News(news));
         match event.event_type.as_str() {
-            "user.password_changed" => Some(Self::News(News::PasswordChanged)),
-            "user.login" if payload["new_device"] == true => Some(Self::News(News::NewDevice)),
+            "user.password_changed" => warning(News::PasswordChanged),
+            "user.login" if payload["new_device"] == true => warning(News::NewDevice),
             "user.email_changed" if payload["change"] == "requested" => Some(Self::Confirmation),
             // What is bought with gold is a move in the game, and shown there.
             "shop.purchase.succeeded" => {
@@ -72,21 +79,39 @@ mod tests {
         }
     }
 
+    /// Of an event that has just happened.
+    fn notice(event: &Envelope) -> Option<Notice> {
+        Notice::of(event, event.ts)
+    }
+
+    #[test]
+    fn a_warning_is_not_late_and_a_receipt_may_be() {
+        let warning = event("user.password_changed", json!({}));
+        let after = |minutes| warning.ts + SignedDuration::from_mins(minutes);
+        assert!(Notice::of(&warning, after(360)).is_some());
+        assert_eq!(Notice::of(&warning, after(361)), None);
+        let device = event("user.login", json!({ "new_device": true }));
+        assert_eq!(Notice::of(&device, after(361)), None);
+        let money = json!({ "receipt": "r-1", "product_id": "gold_1000", "quantity": 1,
+                            "amount_minor": 1100, "currency": "KRW", "gold": 1000 });
+        assert!(Notice::of(&event("shop.purchase.succeeded", money), after(3000)).is_some());
+    }
+
     #[test]
     fn a_purchase_for_money_gets_a_receipt_and_one_for_gold_none() {
         let money = json!({ "receipt": "r-1", "product_id": "gold_1000", "quantity": 1,
                             "amount_minor": 1100, "currency": "KRW", "gold": 1000 });
-        let notice = Notice::of(&event("shop.purchase.succeeded", money));
-        let Some(Notice::News(News::Receipt(purchase))) = notice else { panic!("{notice:?}") };
+        let found = notice(&event("shop.purchase.succeeded", money));
+        let Some(Notice::News(News::Receipt(purchase))) = found else { panic!("{found:?}") };
         assert_eq!((purchase.product.as_str(), purchase.amount_minor), ("gold_1000", 1100));
         let gold = json!({ "receipt": "r-2", "product_id": "neon_frame", "quantity": 1,
                            "price_gold": 300 });
-        assert_eq!(Notice::of(&event("shop.purchase.succeeded", gold)), None);
+        assert_eq!(notice(&event("shop.purchase.succeeded", gold)), None);
     }
 
     #[test]
     fn a_login_is_news_from_a_new_device_only() {
-        let login = |new: Value| Notice::of(&event("user.login", json!({ "new_device": new })));
+        let login = |new: Value| notice(&event("user.login", json!({ "new_device": new })));
         assert_eq!(login(json!(true)), Some(Notice::News(News::NewDevice)));
         for known in [json!(false), json!(null), json!("true")] {
             assert_eq!(login(known), None);
@@ -95,9 +120,9 @@ mod tests {
 
     #[test]
     fn an_address_is_confirmed_when_it_is_given_and_not_when_it_is() {
-        let change = |change| Notice::of(&event("user.email_changed", json!({ "change": change })));
+        let change = |change| notice(&event("user.email_changed", json!({ "change": change })));
         assert_eq!(change("requested"), Some(Notice::Confirmation));
         assert_eq!((change("confirmed"), change("removed")), (None, None));
-        assert_eq!(Notice::of(&event("game.round.settled", json!({}))), None);
+        assert_eq!(notice(&event("game.round.settled", json!({}))), None);
     }
 }

@@ -1,22 +1,31 @@
 //! Table stream → event stream and push queue.
 //!
 //! At least once: what is not known to have arrived comes back from the entry that
-//! failed on. What is no entry is set aside, for `outbox-retry`.
+//! failed on. What is no entry is set aside, for `outbox-retry`. How far each player's
+//! journal is published is marked, for `outbox-sweep`.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use aws_lambda_events::{
     dynamodb::{Event, EventRecord},
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
-use domain::Entry;
+use domain::{Entry, PlayerId};
+use futures::{StreamExt, stream};
 use publish::{Publisher, Stopped};
 use runtime::{Deps, Function, chain};
+use store::Store;
+
+/// Marks written at once.
+const CONCURRENCY: usize = 16;
 
 /// Builds the function.
 ///
 /// # Errors
-/// `EVENT_STREAM`, `PUSH_QUEUE_URL` or `FAILURE_QUEUE_URL` is not set.
+/// `TABLE_NAME`, `EVENT_STREAM`, `PUSH_QUEUE_URL` or `FAILURE_QUEUE_URL` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let outbox = Outbox {
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         publisher: Publisher::new(&deps)?,
         sqs: aws_sdk_sqs::Client::new(deps.aws()),
         failures: deps.env.require("FAILURE_QUEUE_URL")?.to_owned(),
@@ -29,6 +38,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 
 #[derive(Clone)]
 struct Outbox {
+    store: Store,
     publisher: Publisher,
     sqs: aws_sdk_sqs::Client,
     failures: String,
@@ -37,6 +47,8 @@ struct Outbox {
 /// A batch, read: where each entry stood in it, and what is no entry.
 #[derive(Default)]
 struct Batch {
+    /// Of each record whose entry it is, as far as its key says.
+    keys: Vec<Option<(PlayerId, u64)>>,
     indices: Vec<usize>,
     entries: Vec<Entry>,
     poison: Vec<Poison>,
@@ -66,7 +78,11 @@ impl Outbox {
         };
 
         let mut answer = DynamoDbEventResponse::default();
-        if let Err(Stopped { index, cause }) = published.await {
+        let published = published.await;
+        let settled =
+            published.as_ref().map_or_else(|stopped| stopped.index, |()| batch.keys.len());
+        self.mark(runs(batch.keys[..settled].iter().copied().flatten())).await;
+        if let Err(Stopped { index, cause }) = published {
             tracing::error!(index, cause = chain(&*cause), "the batch comes back from here");
             let mut failure = DynamoDbBatchItemFailure::default();
             failure.item_identifier = sequence_numbers[index].clone();
@@ -75,6 +91,22 @@ impl Outbox {
             tracing::debug!(entries = batch.entries.len(), "published");
         }
         answer
+    }
+
+    /// A mark that is not written holds up nothing: who sweeps finds the player behind,
+    /// publishes once more, and marks.
+    async fn mark(&self, runs: BTreeMap<PlayerId, RangeInclusive<u64>>) {
+        let mut marks =
+            stream::iter(runs)
+                .map(|(player, seqs)| async move {
+                    (player, self.store.mark_published(player, seqs).await)
+                })
+                .buffer_unordered(CONCURRENCY);
+        while let Some((player, marked)) = marks.next().await {
+            if let Err(error) = marked {
+                tracing::warn!(%player, error = chain(&error), "not marked as published");
+            }
+        }
     }
 
     async fn set_aside(&self, poison: &[Poison]) -> Result<(), Stopped> {
@@ -96,6 +128,7 @@ impl Batch {
     fn read(records: Vec<EventRecord>) -> Self {
         let mut batch = Self::default();
         for (index, record) in records.into_iter().enumerate() {
+            batch.keys.push(store::entry_key(record.change.keys.clone()));
             match store::decode_entry(record.change.new_image.clone()) {
                 Ok(entry) => {
                     batch.indices.push(index);
@@ -109,4 +142,17 @@ impl Batch {
         }
         batch
     }
+}
+
+/// Of each player the entries that follow one another, from the first on. What comes after
+/// a gap is not among them: the mark has to wait before it.
+fn runs(entries: impl Iterator<Item = (PlayerId, u64)>) -> BTreeMap<PlayerId, RangeInclusive<u64>> {
+    let mut runs = BTreeMap::new();
+    for (player, seq) in entries {
+        let run = runs.entry(player).or_insert(seq..=seq);
+        if seq == run.end() + 1 {
+            *run = *run.start()..=seq;
+        }
+    }
+    runs
 }

@@ -49,6 +49,8 @@ enum Command {
     Cold(Passed),
     /// Dollars at AWS, by call and by player
     Cost(Passed),
+    /// Brings a ClickHouse to the schema of infra/clickhouse, or a view of it up to date
+    ClickhouseMigrate(Passed),
     /// The product under faults, seed by seed, and an auditor that looks for what must not be
     Sim(Passed),
 }
@@ -63,8 +65,18 @@ struct Passed {
 
 /// Runs a program of the `tests` package.
 fn program(root: &Path, build: &[&str], name: &str, passed: &Passed) -> anyhow::Result<ExitCode> {
+    program_of(root, "tests", build, name, passed)
+}
+
+fn program_of(
+    root: &Path,
+    package: &str,
+    build: &[&str],
+    name: &str,
+    passed: &Passed,
+) -> anyhow::Result<ExitCode> {
     let mut cargo = process::command(root, "cargo");
-    cargo.args(["run", "--locked"]).args(build).args(["-p", "tests", "--bin", name, "--"]);
+    cargo.args(["run", "--locked"]).args(build).args(["-p", package, "--bin", name, "--"]);
     process::run(cargo.args(&passed.arguments))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -83,6 +95,9 @@ fn main() -> ExitCode {
         Command::Bench(passed) => program(&root, &["--release"], "bench", &passed),
         Command::Cold(passed) => program(&root, &["--quiet"], "cold", &passed),
         Command::Cost(passed) => program(&root, &["--quiet"], "cost", &passed),
+        Command::ClickhouseMigrate(passed) => {
+            program_of(&root, "devstack", &["--quiet"], "clickhouse-migrate", &passed)
+        }
         Command::Sim(passed) => program(&root, &["--profile", "search"], "sim", &passed),
         Command::RunNow(args) => run_now::run_now(&args).map(|()| ExitCode::SUCCESS),
     };

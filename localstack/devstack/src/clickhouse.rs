@@ -1,6 +1,8 @@
 //! ClickHouse for the local stack: the embedded engine behind a small HTTP
 //! front, installed on first use, or any server by URL.
 
+mod schema;
+
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
@@ -8,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+pub use schema::{Account, Loading, migrate, rebuild};
 use serde::Deserialize;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -146,66 +149,6 @@ impl Server {
     pub async fn kill(mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }
-}
-
-/// Who calls a server, and which database is meant.
-#[derive(Clone)]
-pub struct Account {
-    pub user: String,
-    pub password: String,
-    pub database: String,
-}
-
-/// Creates the database and everything of `infra/clickhouse/*.sql` in it, in
-/// the order of the files' names. What is there already is left alone.
-///
-/// # Errors
-/// The server cannot be reached or refuses a statement.
-pub async fn apply_schema(url: &str, account: &Account) -> Result<()> {
-    ensure!(
-        account.database.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
-        "a database is named with letters, digits and _ only"
-    );
-    let server = clickhouse::Client::default()
-        .with_url(url)
-        .with_user(&account.user)
-        .with_password(&account.password);
-    server
-        .query_raw(&format!("CREATE DATABASE IF NOT EXISTS {}", account.database))
-        .execute()
-        .await
-        .context("creating the ClickHouse database")?;
-    let server = server.with_database(&account.database);
-    for (name, text) in schema()? {
-        for statement in statements(&text) {
-            server
-                .query_raw(statement)
-                .execute()
-                .await
-                .with_context(|| format!("applying infra/clickhouse/{name}"))?;
-        }
-    }
-    Ok(())
-}
-
-fn schema() -> Result<Vec<(String, String)>> {
-    let directory = root().join("infra/clickhouse");
-    let mut files = Vec::new();
-    for entry in directory.read_dir().with_context(|| directory.display().to_string())? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".sql") {
-            files.push((name, std::fs::read_to_string(entry.path())?));
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// A statement ends with a `;` at the end of a line. A comment may say `;` too,
-/// but not there.
-fn statements(text: &str) -> impl Iterator<Item = &str> {
-    text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
 }
 
 /// The repository this was built from: every member lies two levels below it.

@@ -41,6 +41,7 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("shop-read", shop_read::function),
     ("payment-settle", payment_settle::function),
     ("payment-webhook", payment_webhook::function),
+    ("outbox-sweep", outbox_sweep::function),
     ("pending-cleanup", pending_cleanup::function),
     ("limited-offer", limited_offer::function),
     ("fraud-audit", fraud_audit::function),

@@ -70,7 +70,8 @@ async fn main() -> Result<()> {
             password: String::new(),
             database: "casino_club".to_owned(),
         };
-        clickhouse::apply_schema(url, &account).await?;
+        // Nothing is loaded yet.
+        clickhouse::migrate(url, &account, clickhouse::Loading::Paused).await?;
     }
     let options = Options {
         port: args.port,

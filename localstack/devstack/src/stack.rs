@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     adapters::Adapters,
-    engine::{Endpoint, Engine},
+    engine::{Endpoint, Engine, trim_streams},
     gateway::Gateway,
     invoke::{InvokeError, Invoker},
     lambda::Pool,
@@ -110,6 +110,9 @@ impl Stack {
         let provider = payments::start(&options, &format!("http://{host}"), &secrets).await?;
         let spec = spec(&options, &host, &provider.url)?;
         let engine = Engine::open(options.data.as_deref(), &spec)?;
+        if let Some(data) = &options.data {
+            trim_streams(data, options.clock.now())?;
+        }
         put_secrets(&secrets, &spec, &engine)?;
         let (functions, endpoint) = functions(&options, &spec, &engine).await?;
         let adapters = Arc::new(Adapters::new(&engine, &spec));

@@ -278,7 +278,11 @@ fn disagreement(error: serde_json::Error) -> clickhouse::error::Error {
 
 /// The crate's own transport leaves Nagle's algorithm on, which costs 40 ms per
 /// insert, and has no TLS in this build; ours is the AWS clients' TLS stack.
-fn transport(encrypted: bool) -> Client {
+///
+/// # Panics
+/// When there are no root certificates to tell whom to trust.
+#[must_use]
+pub fn transport(encrypted: bool) -> Client {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT));

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use metrique::{
     CloseValue, InflectableEntry, RootEntry, ServiceMetrics,
     emf::Emf,
-    unit::Millisecond,
+    unit::{Millisecond, Second},
     unit_of_work::metrics,
     writer::{AttachGlobalEntrySink, FormatExt, sink::FlushImmediatelyBuilder},
 };
@@ -176,6 +176,35 @@ impl DeadLetter {
     #[must_use]
     pub fn new(at: Timestamp, stage: String) -> Self {
         Self { at: at.into(), stage, outbox_dead_letters_total: 1 }
+    }
+}
+
+/// What a sweep of the outbox found, of the players it looked at.
+#[metrics(emf::dimension_sets = [["stage"]])]
+pub struct OutboxSweep {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    /// Entries that wait to be published.
+    outbox_pending_count: u64,
+    /// Age of the oldest of them.
+    #[metrics(unit = Second)]
+    outbox_lag_seconds: u64,
+    /// Entries that the table's stream never delivered.
+    outbox_swept_total: u64,
+}
+
+impl OutboxSweep {
+    /// A sweep at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String, pending: u64, lag_seconds: u64, swept: u64) -> Self {
+        Self {
+            at: at.into(),
+            stage,
+            outbox_pending_count: pending,
+            outbox_lag_seconds: lag_seconds,
+            outbox_swept_total: swept,
+        }
     }
 }
 

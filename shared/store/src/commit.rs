@@ -92,7 +92,7 @@ impl Store {
             parts.push((Purpose::Once, self.put_pointer(entry.player, entry.seq, once)?));
         }
         for change in plan.changes() {
-            parts.extend(self.write(after.id, change)?);
+            parts.extend(self.write(after.id, entry.at, change)?);
         }
         Ok(parts.into_iter().unzip())
     }
@@ -125,10 +125,11 @@ impl Store {
         )
     }
 
-    /// The items of a change: one each, besides a package with its stock.
+    /// The items of a change: one each, besides a package with its stock, and who leaves.
     fn write(
         &self,
         player: PlayerId,
+        at: Timestamp,
         change: &Change,
     ) -> Result<Vec<(Purpose, TransactWriteItem)>> {
         let owner = Owner { player };
@@ -164,8 +165,12 @@ impl Store {
                 (Purpose::Free, self.put(item::encode(address, "roster", owner)?)?)
             }
             Change::Retire => {
-                let address = keys::roster(roster::shard(player), player);
-                (Purpose::Free, self.delete(&address)?)
+                let shard = roster::shard(player);
+                let departed = self.put(roster::departed(player, at)?)?;
+                return Ok(vec![
+                    (Purpose::Free, self.delete(&keys::roster(shard, player))?),
+                    (Purpose::Free, departed),
+                ]);
             }
             Change::IssueInvite { invite } => (
                 Purpose::Rule(Rejection::InviteCodeExists),

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{After, Answer, Entry, Fact, Legs, Once, Player, PlayerId, stats::Stats};
+use domain::{
+    After, Answer, Entry, Fact, Legs, Once, Player, PlayerId, dead_letter::RecordKey, stats::Stats,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -122,6 +124,12 @@ pub fn decode_entry(item: impl Into<serde_dynamo::Item>) -> Result<Entry> {
     };
     let EntryBody { at, fact, legs, after, trace_id, once, answer } = body;
     Ok(Entry { player, seq, at, fact, legs, after, trace_id, once, answer })
+}
+
+/// Whose entry a stream record is about, and which, even where the entry is unreadable.
+pub fn entry_key(keys: impl Into<serde_dynamo::Item>) -> Option<(PlayerId, u64)> {
+    let RecordKey { pk, sk } = serde_dynamo::from_item(keys.into()).ok()?;
+    keys::player_of(&pk).zip(keys::seq_of(&sk))
 }
 
 pub fn encode_stats(player: PlayerId, stats: &Stats) -> Result<Item> {

@@ -15,6 +15,7 @@
 //! | whose socket is this | `SOCKET#connection/SOCKET` | `GetItem` |
 //! | a socket ticket, used once | `TICKET#ticket/TICKET` | `PutItem`, `UpdateItem` |
 //! | all players, for scheduled work | `ROSTER#shard/…` | `Query` |
+//! | who was erased within a month, of whom something may have to be published | `DEPARTED#shard/…` | `Query`; put within the commit |
 //! | a player's purchases, newest first; one of them | `PLAYER#id/BUY#receipt` | `Query`; with the state, written within the commit |
 //! | units of a package that count against a player's cap | `PLAYER#id/CAP#package` | within the commit; `BatchGetItem` |
 //! | open purchases whose time has come | `DUE#shard/instant#receipt` | `Query`; written within the commit |
@@ -32,6 +33,7 @@
 //! | a webhook's delivery | `WEBHOOK#endpoint#shard/event` | `GetItem`, `PutItem` |
 //! | an endpoint's deliveries, newest first | `WEBHOOK#endpoint#shard/…` of every shard | `Query` each |
 //! | an endpoint's failed deliveries, newest first | `WEBHOOKFAILED#endpoint/…` | `Query` |
+//! | how far a player's journal is published | `PUBLISHED#player/PUBLISHED` | `PutItem`; with the states, `BatchGetItem` |
 //! | journal records that could not be published, newest first; one of them | `DEADLETTERS/id` | `Query`; `GetItem`, `PutItem`, deleted within the commit |
 //!
 //! The descending query depends on the order of a player's sort keys:
@@ -65,6 +67,7 @@ pub const CONNECTION_PREFIX: &str = "CONNECTION#";
 pub const LIMITED: &str = "LIMITED";
 /// The one partition of dead letters: few, and none at all when all is well.
 pub const DEAD_LETTERS: &str = "DEADLETTERS";
+const PUBLISHED_PREFIX: &str = "PUBLISHED#";
 pub const STATE: &str = "STATE";
 pub const ONCE: &str = "ONCE";
 pub const STATS_VIEW: &str = "VIEW#stats";
@@ -119,6 +122,14 @@ pub fn seq_of(sk: &str) -> Option<u64> {
 
 pub fn stats_view(id: PlayerId) -> Address {
     Address::new(player(id), STATS_VIEW)
+}
+
+pub fn published(id: PlayerId) -> Address {
+    Address::new(format!("{PUBLISHED_PREFIX}{id}"), "PUBLISHED")
+}
+
+pub fn published_of(pk: &str) -> Option<PlayerId> {
+    pk.strip_prefix(PUBLISHED_PREFIX)?.parse().ok()
 }
 
 pub fn credential(id: PlayerId) -> Address {
@@ -224,6 +235,14 @@ pub fn probe() -> Address {
 
 pub fn roster(shard: u8, id: PlayerId) -> Address {
     Address::new(roster_pk(shard), id.to_string())
+}
+
+pub fn departed(shard: u8, id: PlayerId) -> Address {
+    Address::new(departed_pk(shard), id.to_string())
+}
+
+pub fn departed_pk(shard: u8) -> String {
+    format!("DEPARTED#{shard:02}")
 }
 
 pub fn roster_pk(shard: u8) -> String {

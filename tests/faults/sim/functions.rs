@@ -61,7 +61,7 @@ const USED: [&str; 27] = [
 ];
 
 /// With those that a schedule invokes.
-const SCHEDULED: [&str; 2] = ["pending-cleanup", "streak-repair"];
+const SCHEDULED: [&str; 3] = ["outbox-sweep", "pending-cleanup", "streak-repair"];
 
 /// The SDKs keep what is left of their retries by service and region, for the whole
 /// process: every run has a region of its own.

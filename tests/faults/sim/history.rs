@@ -109,6 +109,11 @@ pub enum Event {
         group: String,
         body: String,
     },
+    /// The table's stream will never deliver this entry.
+    Lost {
+        player: String,
+        seq: u64,
+    },
     /// Something was set aside as unreadable.
     SetAside {
         body: String,

@@ -96,6 +96,8 @@ pub enum Plant {
     DeclinedGranted,
     /// Which notices were heard is not remembered.
     NoticeForgotten,
+    /// How far a journal is published is marked whatever is missing before.
+    MarkPassesGap,
 }
 
 impl Plant {
@@ -124,7 +126,8 @@ impl Plant {
             Self::PublishBeforeCommit => "an event is an entry",
             Self::AcknowledgeBeforePublish
             | Self::FailurePastUnpublished
-            | Self::IgnorePartialFailure => "every entry is published, in order",
+            | Self::IgnorePartialFailure
+            | Self::MarkPassesGap => "every entry is published, in order",
             Self::StateBesideEntry | Self::SessionStays | Self::PaceForgotten => {
                 "state = fold of the journal"
             }
@@ -149,8 +152,8 @@ impl Plant {
     pub const fn seeds(self) -> Range<u64> {
         match self {
             Self::DropOnceCondition => 5..201,
-            Self::DropViewCondition | Self::AcknowledgeBeforePush => 20..201,
-            Self::TicketDeleted => 300..601,
+            Self::DropViewCondition => 10..201,
+            Self::AcknowledgeBeforePush | Self::TicketDeleted => 20..201,
             _ => 1..41,
         }
     }

@@ -60,6 +60,11 @@ impl World {
             {
                 request["Item"]["pk"] = json!({ "S": "FORGOTTEN" });
             }
+            "PutItem"
+                if plant == Plant::MarkPassesGap && text(&request["Item"], "sk") == "PUBLISHED" =>
+            {
+                unconditional(&mut request);
+            }
             "BatchGetItem" if plant == Plant::EventualRead && call.function == "slot-spin" => {
                 request["RequestItems"][&self.table]["ConsistentRead"] = false.into();
             }

@@ -36,6 +36,8 @@ pub struct Weather {
     /// Commands of clients under way at once.
     pub concurrency: usize,
     pub players: usize,
+    /// Entries that the table's stream loses, per mille.
+    pub losses: u64,
     /// Requests that are replaced by an earlier one, per mille.
     pub poison: u64,
     /// Whether nearly everything is about one player.
@@ -55,6 +57,7 @@ impl Weather {
             duplicates: *rng.pick(&[0, 50, 250]),
             concurrency: *rng.pick(&[1, 2, 4, 7]),
             players: *rng.pick(&[1, 2, 2, 3]),
+            losses: *rng.pick(&[0, 0, 0, 20]),
             poison: *rng.pick(&[0, 0, 500]),
             hot: rng.chance(300),
             days: *rng.pick(&[0, 4, 15]),
@@ -333,9 +336,14 @@ impl World {
             let text = |name: &str| change["NewImage"][name]["S"].as_str().unwrap_or_default();
             let player = text("pk").trim_start_matches("PLAYER#").to_owned();
             let seq = text("sk").trim_start_matches("ENTRY#").parse().unwrap_or_default();
-            self.note(Event::Committed { by, player, seq });
+            self.note(Event::Committed { by, player: player.clone(), seq });
             // As the mapping's filter has it. An entry that is written over is noted only.
             if record["eventName"] != "INSERT" {
+                continue;
+            }
+            let losses = self.weather.losses;
+            if !self.calm && self.rng.chance(losses) {
+                self.note(Event::Lost { player, seq });
                 continue;
             }
             record["eventVersion"] = "1.1".into();

@@ -39,7 +39,7 @@ use uuid::Uuid;
 use self::policy::Connection;
 pub(crate) use self::{answer::Answer, spool::StoredRecord};
 pub use self::{
-    database::open_database,
+    database::{open_database, trim_streams},
     endpoint::Endpoint,
     fault::{Call, Fault, Service, Verdict},
     meter::{Meter, Snapshot, Units, Usage},

@@ -1,4 +1,5 @@
-//! The event stream: every entry at least once, in order, and nothing else.
+//! The event stream: every entry at least once, in order, and nothing else. What the
+//! table's stream has lost is published too, after what it has not lost.
 
 use std::collections::BTreeMap;
 
@@ -32,22 +33,45 @@ impl Case<'_> {
             self.find("an event is an entry", Some(&player), &[by], what);
         }
         let mut missing = Vec::new();
+        let mut unmarked = Vec::new();
+        let swept = self.evidence.history[self.calm..].iter().any(
+            |event| matches!(event, Event::Invoked { function, .. } if *function == "outbox-sweep"),
+        );
         for (player, books) in &self.players {
-            // In order: the whole journal is a subsequence of what was published.
-            let mut next = 1;
-            for (_, seq) in published.get(player).map(Vec::as_slice).unwrap_or_default() {
-                if *seq == next {
-                    next += 1;
-                }
-            }
             let last = books.entries.last().map_or(0, |entry| entry.seq);
-            if next <= last {
-                missing.push((player.clone(), format!("entry {next} of {last}")));
+            let published = published.get(player).map(Vec::as_slice).unwrap_or_default();
+            if let Some(what) = self.unpublished(player, last, published) {
+                missing.push((player.clone(), what));
+            }
+            let mark = self.others.get(&format!("PUBLISHED#{player}/PUBLISHED"));
+            let mark = mark.and_then(|mark| mark["published"].as_u64()).unwrap_or(0);
+            // A mark whose write failed waits for a sweep.
+            if mark > last || (swept && mark < last) {
+                unmarked.push((player.clone(), format!("{mark} of {last}")));
             }
         }
         for (player, what) in missing {
             self.find("every entry is published, in order", Some(&player), &[], what);
         }
+        for (player, what) in unmarked {
+            self.find("a journal is marked as published", Some(&player), &[], what);
+        }
+    }
+
+    fn unpublished(&self, player: &str, last: u64, published: &[(usize, u64)]) -> Option<String> {
+        // In order: the journal, but for what was lost, is a subsequence of what was
+        // published.
+        let is_lost = |seq: &u64| self.lost.contains(&(player.to_owned(), *seq));
+        let mut kept = (1..=last).filter(|seq| !is_lost(seq)).peekable();
+        for (_, seq) in published {
+            kept.next_if_eq(seq);
+        }
+        if let Some(next) = kept.next() {
+            return Some(format!("entry {next} of {last}"));
+        }
+        let came = |seq: u64| published.iter().any(|(_, of)| *of == seq);
+        let never = (1..=last).find(|&seq| !came(seq))?;
+        Some(format!("entry {never} of {last}, which the stream had lost"))
     }
 
     fn mismatch(&self, place: usize, player: &str, seq: u64, envelope: &Value) -> Option<String> {

@@ -196,8 +196,9 @@ impl Case<'_> {
         }
         let new = line.seen.insert((seq, kind.to_owned()));
         // What is new comes in order, unless the client asked. What a state has held
-        // already is nothing new, however late it comes.
-        if new && seq > line.covered && seq < line.latest && !line.asked {
+        // already is nothing new, however late it comes. What the stream has lost is late.
+        let lost = self.lost.contains(&(line.player.clone(), seq));
+        if new && seq > line.covered && seq < line.latest && !line.asked && !lost {
             return Some(format!("{kind} {seq} after frames of entry {}", line.latest));
         }
         line.latest = line.latest.max(seq);

@@ -247,11 +247,12 @@ impl Case<'_> {
         }
     }
 
-    /// Only the roster may be read as it was a moment ago.
+    /// Only who there is, and was, may be read as it was a moment ago.
     fn reads(&mut self) {
         let history = &self.evidence.history;
+        let lists = |of: &str| of.starts_with("ROSTER#") || of.starts_with("DEPARTED#");
         let stale = history.iter().filter_map(|event| match event {
-            Event::StaleRead { by, of } if !of.starts_with("ROSTER#") => Some((*by, of.clone())),
+            Event::StaleRead { by, of } if !lists(of) => Some((*by, of.clone())),
             _ => None,
         });
         for (by, of) in stale.collect::<Vec<_>>() {

@@ -13,7 +13,7 @@ mod refusals;
 mod rows;
 pub mod slot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -83,6 +83,8 @@ pub struct Case<'e> {
     pub players: BTreeMap<String, Books>,
     /// Items that belong to no player, by partition key.
     pub others: BTreeMap<String, Value>,
+    /// Entries that the table's stream never delivered.
+    pub lost: BTreeSet<(String, u64)>,
     /// Where the calm began.
     pub calm: usize,
     /// The clock of each invocation at its start, milliseconds.
@@ -121,6 +123,7 @@ impl<'e> Case<'e> {
         }
         let mut committed = BTreeMap::new();
         let mut clocks = BTreeMap::new();
+        let mut lost = BTreeSet::new();
         let mut calm = history.len();
         let mut findings = Vec::new();
         for (at, event) in history.iter().enumerate() {
@@ -139,6 +142,7 @@ impl<'e> Case<'e> {
                 Event::Request { by, clock_ms, .. } | Event::Invoked { by, clock_ms, .. } => {
                     clocks.insert(*by, *clock_ms);
                 }
+                Event::Lost { player, seq } => drop(lost.insert((player.clone(), *seq))),
                 Event::Calm => calm = at,
                 Event::Stuck { why } => findings.push(Finding {
                     rule: "the run comes to rest",
@@ -158,7 +162,7 @@ impl<'e> Case<'e> {
             books.entries.sort_by_key(|entry| entry.seq);
         }
         let attempts = clients::attempts(history);
-        Self { evidence, players, others, calm, clocks, attempts, findings }
+        Self { evidence, players, others, lost, calm, clocks, attempts, findings }
     }
 
     pub fn find(

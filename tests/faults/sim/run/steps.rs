@@ -36,6 +36,9 @@ impl Run {
         if (966..970).contains(&odd) && !self.clients.players.is_empty() {
             return self.start_repair();
         }
+        if (948..951).contains(&odd) && weather.losses > 0 {
+            return self.start_sweep();
+        }
         if (951..956).contains(&odd) {
             return self.start_cleanup();
         }
