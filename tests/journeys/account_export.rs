@@ -127,7 +127,7 @@ fn is_exported(document: &Value, player: &Player, item: &Value) -> bool {
         // How much of the journal is published, which is in the export.
         (_, "PUBLISHED") => {
             let seq = number(&item["published"]).expect("a number");
-            entry(&seq)["seq"].to_string() == seq
+            entry(&seq)["seq"].as_u64() == seq.parse().ok()
         }
         (pk, sk) if pk.starts_with("ROSTER#") => sk == player.id && profile["id"] == sk,
         // Withheld: whoever had it could try passwords on it.
