@@ -235,6 +235,7 @@ fn the_forgotten_leave_state_and_journal_and_nothing_else() {
             ("Free", "delete", "PLAYER#{id}/AUTH#EMAIL", None),
             ("Free", "delete", "PLAYER#{id}/AUTH#EMAIL#PENDING", None),
             ("Free", "delete", "ROSTER#{shard}/{id}", None),
+            ("Free", "put", "DEPARTED#{shard}/{id}", None),
         ],
     );
 }
