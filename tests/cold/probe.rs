@@ -47,7 +47,7 @@ pub async fn start(subject: &Subject<'_>, events: &Events<'_>, first: Bytes) -> 
     let answer = instance.invoke(first).await?;
     let cold = began.elapsed();
     let own = cold.saturating_sub(subject.aws.busy() - busy);
-    sound(&answer)?;
+    sound(subject, &answer)?;
     let pid = instance.pid().context("the process runs")?;
     let cold_cpu = cpu(pid)?;
     let mut warm = Vec::with_capacity(WARM);
@@ -56,7 +56,7 @@ pub async fn start(subject: &Subject<'_>, events: &Events<'_>, first: Bytes) -> 
         let began = Instant::now();
         let answer = instance.invoke(event).await?;
         warm.push(began.elapsed());
-        sound(&answer)?;
+        sound(subject, &answer)?;
     }
     let peak_kib = peak_kib(pid)?;
     // The next start is not to share the machine with the end of this one.
@@ -72,7 +72,7 @@ pub async fn calls(
     most: Duration,
 ) -> Result<Calls> {
     let mut instance = Instance::start(&subject.launch).await?;
-    sound(&instance.invoke(payload(subject, events).await?).await?)?;
+    sound(subject, &instance.invoke(payload(subject, events).await?).await?)?;
     let pid = instance.pid().context("the process runs")?;
     let (began, before, mut done) = (Instant::now(), cpu(pid)?, 0);
     while done < count && began.elapsed() < most {
@@ -81,7 +81,7 @@ pub async fn calls(
         if is_too_fast(&answer)? {
             break;
         }
-        sound(&answer)?;
+        sound(subject, &answer)?;
         done += 1;
     }
     let spent = cpu(pid)?.saturating_sub(before);
@@ -100,9 +100,9 @@ fn is_too_fast(answer: &Bytes) -> Result<bool> {
     Ok(answer["statusCode"] == 429)
 }
 
-fn sound(answer: &Bytes) -> Result<()> {
+fn sound(subject: &Subject<'_>, answer: &Bytes) -> Result<()> {
     let answer: Value = serde_json::from_slice(answer)?;
-    ensure!(Subject::is_sound(&answer), "not what is to be measured: {answer}");
+    ensure!(subject.is_sound(&answer), "not what is to be measured: {answer}");
     Ok(())
 }
 
