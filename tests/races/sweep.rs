@@ -80,7 +80,7 @@ async fn what_the_stream_forgot_before_it_was_read_is_published_once_and_in_orde
 
     let lost: u64 = heads.values().sum::<u64>() - 4;
     let report = sweep(&stack, everybody()).await;
-    // Of the latest record, if it was an entry, nobody knows whether its forerunners came.
+    // The four of the new player came by themselves; of the others, none.
     assert_eq!(report["swept"], lost, "{report}");
     assert_eq!([&report["pending"], &report["failed"]], [&json!(0), &json!(0)]);
     stack.settled(DEADLINE).await.expect("settles");
