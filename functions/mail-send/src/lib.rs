@@ -20,6 +20,7 @@ use aws_lambda_events::{
     streams::KinesisEventResponse,
 };
 use domain::{Email, EmailAddress, Envelope};
+use jiff::SignedDuration;
 use runtime::{
     Clock, Deps, Function,
     auth::{JwtKeys, email_token},
@@ -36,14 +37,17 @@ use crate::{
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `JWT_KEYS_SECRET` or `FAILURE_QUEUE_URL` is not set.
+/// `TABLE_NAME`, `JWT_KEYS_SECRET`, `FAILURE_QUEUE_URL` or `LATEST_WARNING_SECONDS` is not
+/// set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
+    let latest_warning: u32 = deps.env.require("LATEST_WARNING_SECONDS")?.parse()?;
     let mails = Mails {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         keys: deps.jwt_keys()?,
         clock: deps.clock.clone(),
         post: Post::new(&deps)?,
         confirm_url: deps.env.get("MAIL_CONFIRM_URL").map(str::to_owned),
+        latest_warning: SignedDuration::from_secs(latest_warning.into()),
     };
     Ok(Function::trigger(move |event: KinesisEvent, _context| {
         let mails = mails.clone();
@@ -60,6 +64,7 @@ struct Mails {
     post: Option<Post>,
     /// The page that a confirmation leads to; without one the mail shows the code.
     confirm_url: Option<String>,
+    latest_warning: SignedDuration,
 }
 
 /// Why a record comes back. Its texts name no address.
@@ -102,7 +107,7 @@ impl Mails {
 
     async fn mail(&self, post: &Post, event: &Envelope) -> Result<(), Delayed> {
         let now = self.clock.now();
-        let Some(notice) = Notice::of(event, now) else { return Ok(()) };
+        let Some(notice) = Notice::of(event, now, self.latest_warning) else { return Ok(()) };
         let Some((address, letter)) = self.letter(event, &notice).await? else { return Ok(()) };
         let (player, seq) = (event.user_id, event.seq);
         let claim = match self.store.claim_mail(player, seq, now).await? {

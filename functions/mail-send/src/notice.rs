@@ -4,10 +4,6 @@ use domain::Envelope;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-/// A warning that is later is none. The trigger lets no record wait for longer either;
-/// but an event may be published late.
-const LATEST_WARNING: SignedDuration = SignedDuration::from_hours(6);
-
 /// An event that a mail follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -43,10 +39,12 @@ pub struct Purchase {
 impl Notice {
     /// What the event calls for at `now`; `None` for most. Sent for, events pass the trigger's
     /// filter, but a function does not depend on its trigger for what it does.
-    pub fn of(event: &Envelope, now: Timestamp) -> Option<Self> {
+    ///
+    /// A warning that is later than `latest` is none. The trigger lets no record wait for
+    /// longer either; but an event may be published late.
+    pub fn of(event: &Envelope, now: Timestamp, latest: SignedDuration) -> Option<Self> {
         let payload = &event.payload;
-        let warning =
-            |news| (now.duration_since(event.ts) <= LATEST_WARNING).then_some(Self::News(news));
+        let warning = |news| (now.duration_since(event.ts) <= latest).then_some(Self::News(news));
         match event.event_type.as_str() {
             "user.password_changed" => warning(News::PasswordChanged),
             "user.login" if payload["new_device"] == true => warning(News::NewDevice),
@@ -81,20 +79,23 @@ mod tests {
 
     /// Of an event that has just happened.
     fn notice(event: &Envelope) -> Option<Notice> {
-        Notice::of(event, event.ts)
+        Notice::of(event, event.ts, SignedDuration::ZERO)
     }
 
     #[test]
     fn a_warning_is_not_late_and_a_receipt_may_be() {
         let warning = event("user.password_changed", json!({}));
-        let after = |minutes| warning.ts + SignedDuration::from_mins(minutes);
-        assert!(Notice::of(&warning, after(360)).is_some());
-        assert_eq!(Notice::of(&warning, after(361)), None);
+        let latest = SignedDuration::from_hours(6);
+        let after = |event: &Envelope, minutes| {
+            Notice::of(event, event.ts + SignedDuration::from_mins(minutes), latest)
+        };
+        assert!(after(&warning, 360).is_some());
+        assert_eq!(after(&warning, 361), None);
         let device = event("user.login", json!({ "new_device": true }));
-        assert_eq!(Notice::of(&device, after(361)), None);
+        assert_eq!(after(&device, 361), None);
         let money = json!({ "receipt": "r-1", "product_id": "gold_1000", "quantity": 1,
                             "amount_minor": 1100, "currency": "KRW", "gold": 1000 });
-        assert!(Notice::of(&event("shop.purchase.succeeded", money), after(3000)).is_some());
+        assert!(after(&event("shop.purchase.succeeded", money), 3000).is_some());
     }
 
     #[test]

@@ -12,10 +12,9 @@ use domain::{
     DeadLetterId,
     dead_letter::{DeadLetter, RecordKey, wait},
 };
-use jiff::{SignedDuration, Timestamp};
-use publish::{Publisher, Stopped};
+use jiff::Timestamp;
+use publish::{Publisher, SetAside, Stopped};
 use runtime::{Clock, Deps, Function, chain, metrics, received};
-use serde_json::Value;
 use store::Store;
 
 /// Builds the function.
@@ -66,9 +65,8 @@ impl Retry {
     async fn all(&self, messages: Vec<SqsMessage>) -> SqsBatchResponse {
         let mut answer = SqsBatchResponse::default();
         for message in messages {
-            let body: Value = serde_json::from_str(message.body.as_deref().unwrap_or_default())
-                .unwrap_or_default();
-            let record = record(&body);
+            let aside = SetAside::read(message.body.as_deref().unwrap_or_default());
+            let record = aside.record_key();
             let Err(failure) = self.publish(record.as_ref()).await else {
                 tracing::info!(?record, "published what had been set aside");
                 continue;
@@ -80,7 +78,7 @@ impl Retry {
                 self.hide(&message, wait).await;
                 true
             } else {
-                self.give_up(&message, record, &body, reason).await.is_err()
+                self.give_up(&message, &aside, record, reason).await.is_err()
             };
             if comes_back {
                 answer.add_failure(message.message_id.unwrap_or_default());
@@ -113,14 +111,14 @@ impl Retry {
     async fn give_up(
         &self,
         message: &SqsMessage,
+        aside: &SetAside,
         record: Option<RecordKey>,
-        body: &Value,
         reason: String,
     ) -> store::Result<()> {
         let payload = message.body.clone().unwrap_or_default();
-        let set_aside = happened(body).or_else(|| sent(message)).unwrap_or_default();
+        let at = aside.written_at().or_else(|| sent(message)).unwrap_or_default();
         let letter = DeadLetter {
-            id: DeadLetterId::of(&payload, set_aside),
+            id: DeadLetterId::of(&payload, at),
             record,
             reason,
             tries: received(message),
@@ -140,21 +138,6 @@ impl Retry {
         }
         kept
     }
-}
-
-/// The record that a message is about.
-fn record(body: &Value) -> Option<RecordKey> {
-    let text = |pointer| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    Some(RecordKey {
-        pk: text("/record/dynamodb/Keys/pk/S")?,
-        sk: text("/record/dynamodb/Keys/sk/S")?,
-    })
-}
-
-/// When the record was written: the same in every message about it.
-fn happened(body: &Value) -> Option<Timestamp> {
-    let seconds = body.pointer("/record/dynamodb/ApproximateCreationDateTime")?.as_f64()?;
-    Timestamp::from_duration(SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
 }
 
 fn sent(message: &SqsMessage) -> Option<Timestamp> {

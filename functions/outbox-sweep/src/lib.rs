@@ -10,14 +10,14 @@
 //! come by every sixteen minutes. Twice, late, at once or by hand comes out the same: a
 //! consumer knows an event that comes again.
 
-use domain::{Entry, PlayerId, dead_letter::RecordKey};
+use domain::{Entry, PlayerId, dead_letter::RecordKey, outbox};
 use futures::{StreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
-use publish::{Publisher, Stopped};
+use jiff::Timestamp;
+use publish::{FailureQueue, NotSetAside, Publisher, SetAside, Stopped};
 use runtime::{Clock, Deps, Function, chain, metrics};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use store::{Progress, ROSTER_SHARDS, Store, Unpublished};
+use serde_json::Value;
+use store::{Bookmark, Progress, ROSTER_SHARDS, Store, Unpublished};
 
 /// Players looked at at once.
 const CONCURRENCY: usize = 8;
@@ -34,8 +34,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let sweep = Sweep {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         publisher: Publisher::new(&deps)?,
-        sqs: aws_sdk_sqs::Client::new(deps.aws()),
-        failures: deps.env.require("FAILURE_QUEUE_URL")?.to_owned(),
+        failures: FailureQueue::new(&deps)?,
         after_seconds: deps.env.require("SWEEP_AFTER_SECONDS")?.parse()?,
         stage: deps.env.require("STAGE")?.to_owned(),
         clock: deps.clock,
@@ -50,8 +49,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 struct Sweep {
     store: Store,
     publisher: Publisher,
-    sqs: aws_sdk_sqs::Client,
-    failures: String,
+    failures: FailureQueue,
     after_seconds: u32,
     stage: String,
     clock: Clock,
@@ -95,23 +93,24 @@ enum Failure {
     Store(#[from] store::Error),
     #[error(transparent)]
     Stopped(#[from] Stopped),
-    #[error("a record was not set aside")]
-    NotSetAside(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    NotSetAside(#[from] NotSetAside),
 }
 
 impl Sweep {
     async fn run(&self, order: Order) -> Result<Report, runtime::Error> {
         let now = self.clock.now();
-        let due = now
-            - SignedDuration::from_secs(order.after_seconds.unwrap_or(self.after_seconds).into());
+        let after_seconds = order.after_seconds.unwrap_or(self.after_seconds);
+        let turn = outbox::turn(now, ROSTER_SHARDS);
+        let shards = if order.everybody { 0..ROSTER_SHARDS } else { turn..turn + 1 };
         let mut report = Report::default();
-        for shard in shards(&order, now) {
+        for shard in shards {
             let players = self.players(shard).await?;
             report.players += players.len() as u64;
             let progress = self.store.progress(&players).await?;
             let behind = progress.into_iter().filter(|of| of.published < of.head);
             let mut sweeps = stream::iter(behind)
-                .map(|of| async move { (of, self.player(of, due, now).await) })
+                .map(|of| async move { (of, self.player(of, after_seconds, now).await) })
                 .buffer_unordered(CONCURRENCY);
             while let Some((of, swept)) = sweeps.next().await {
                 report.count(of, swept);
@@ -132,23 +131,15 @@ impl Sweep {
     /// Who is in a partition, and who has left it: erasing is an entry too.
     async fn players(&self, shard: u8) -> store::Result<Vec<PlayerId>> {
         let mut all = Vec::new();
-        let mut from = None;
-        loop {
-            let (players, next) = self.store.roster(shard, from).await?;
+        let mut roster = Bookmark::default();
+        while let Some(players) = self.store.roster(shard, &mut roster).await? {
             all.extend(players);
-            from = next;
-            if from.is_none() {
-                break;
-            }
         }
-        loop {
-            let (players, next) = self.store.departed(shard, from).await?;
+        let mut departed = Bookmark::default();
+        while let Some(players) = self.store.departed(shard, &mut departed).await? {
             all.extend(players);
-            from = next;
-            if from.is_none() {
-                return Ok(all);
-            }
         }
+        Ok(all)
     }
 
     /// Publishes a player's journal from the mark on, if the stream is not going to.
@@ -156,12 +147,17 @@ impl Sweep {
     /// Then all of it, also what the stream has delivered after the gap: its mark had to
     /// wait before the gap, and moves on from the end only. The last look comes after the
     /// mark was moved there, so it finds whatever found the mark not there yet.
-    async fn player(&self, of: Progress, due: Timestamp, now: Timestamp) -> Result<Swept, Failure> {
+    async fn player(
+        &self,
+        of: Progress,
+        after_seconds: u32,
+        now: Timestamp,
+    ) -> Result<Swept, Failure> {
         let Progress { player, head, published } = of;
         let mut waiting = self.store.unpublished(player, published, PAGE).await?;
-        if let Some(at) = waiting.first().and_then(|first| first.at).filter(|at| *at > due) {
-            let age = now.duration_since(at).as_secs().try_into().unwrap_or_default();
-            return Ok(Swept { pending: head - published, lag_seconds: age, entries: 0 });
+        let first = waiting.first().and_then(|first| first.at);
+        if let Some(lag_seconds) = outbox::waits_for_the_stream(first, now, after_seconds) {
+            return Ok(Swept { pending: head - published, lag_seconds, entries: 0 });
         }
         let mut swept = Swept::default();
         while let Some((first, last)) = waiting.first().zip(waiting.last()) {
@@ -179,37 +175,16 @@ impl Sweep {
         for Unpublished { entry, record, .. } in waiting {
             match entry {
                 Ok(entry) => entries.push(entry),
-                Err(error) => self.set_aside(&record, &error).await?,
+                // As `outbox` does with a record that it cannot read.
+                Err(error) => {
+                    let RecordKey { pk, sk } = &record;
+                    tracing::error!(pk, sk, "set a record aside: it is no journal entry");
+                    self.failures.set_aside(&SetAside::of_key(&record, &error)).await?;
+                }
             }
         }
         Ok(self.publisher.publish(&entries).await?)
     }
-
-    /// As `outbox` does with a record that it cannot read.
-    async fn set_aside(&self, record: &RecordKey, error: &store::Error) -> Result<(), Failure> {
-        let RecordKey { pk, sk } = record;
-        tracing::error!(pk, sk, "set a record aside: it is no journal entry");
-        let keys = json!({ "pk": { "S": pk }, "sk": { "S": sk } });
-        let body = json!({ "reason": chain(error), "record": { "dynamodb": { "Keys": keys } } });
-        self.sqs
-            .send_message()
-            .queue_url(&self.failures)
-            .message_body(body.to_string())
-            .send()
-            .await
-            .map_err(|error| Failure::NotSetAside(Box::new(error)))?;
-        Ok(())
-    }
-}
-
-/// The partitions of the roster that a run looks at.
-fn shards(order: &Order, now: Timestamp) -> std::ops::Range<u8> {
-    if order.everybody {
-        return 0..ROSTER_SHARDS;
-    }
-    let minute = now.as_second().div_euclid(60);
-    let shard = u8::try_from(minute.rem_euclid(ROSTER_SHARDS.into())).unwrap_or_default();
-    shard..shard + 1
 }
 
 impl Report {

@@ -10,9 +10,9 @@ use aws_lambda_events::{
     dynamodb::{Event, EventRecord},
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
-use domain::{Entry, PlayerId};
+use domain::{Entry, PlayerId, outbox::runs};
 use futures::{StreamExt, stream};
-use publish::{Publisher, Stopped};
+use publish::{FailureQueue, Publisher, SetAside, Stopped};
 use runtime::{Deps, Function, chain};
 use store::Store;
 
@@ -27,8 +27,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let outbox = Outbox {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         publisher: Publisher::new(&deps)?,
-        sqs: aws_sdk_sqs::Client::new(deps.aws()),
-        failures: deps.env.require("FAILURE_QUEUE_URL")?.to_owned(),
+        failures: FailureQueue::new(&deps)?,
     };
     Ok(Function::trigger(move |event: Event, _context| {
         let outbox = outbox.clone();
@@ -40,8 +39,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 struct Outbox {
     store: Store,
     publisher: Publisher,
-    sqs: aws_sdk_sqs::Client,
-    failures: String,
+    failures: FailureQueue,
 }
 
 /// A batch, read: where each entry stood in it, and what is no entry.
@@ -57,8 +55,7 @@ struct Batch {
 /// A record that no retry can make readable.
 struct Poison {
     index: usize,
-    /// The record as it came, and why it is no entry.
-    body: String,
+    message: SetAside,
 }
 
 impl Outbox {
@@ -110,15 +107,10 @@ impl Outbox {
     }
 
     async fn set_aside(&self, poison: &[Poison]) -> Result<(), Stopped> {
-        for Poison { index, body } in poison {
+        for Poison { index, message } in poison {
             tracing::error!(index, "set a record aside: it is no journal entry");
-            self.sqs
-                .send_message()
-                .queue_url(&self.failures)
-                .message_body(body)
-                .send()
-                .await
-                .map_err(|error| Stopped { index: 0, cause: Box::new(error) })?;
+            let aside = self.failures.set_aside(message).await;
+            aside.map_err(|error| Stopped { index: 0, cause: Box::new(error) })?;
         }
         Ok(())
     }
@@ -135,24 +127,11 @@ impl Batch {
                     batch.entries.push(entry);
                 }
                 Err(error) => {
-                    let body = serde_json::json!({ "reason": chain(&error), "record": record });
-                    batch.poison.push(Poison { index, body: body.to_string() });
+                    let message = SetAside::of_record(&record, &error);
+                    batch.poison.push(Poison { index, message });
                 }
             }
         }
         batch
     }
-}
-
-/// Of each player the entries that follow one another, from the first on. What comes after
-/// a gap is not among them: the mark has to wait before it.
-fn runs(entries: impl Iterator<Item = (PlayerId, u64)>) -> BTreeMap<PlayerId, RangeInclusive<u64>> {
-    let mut runs = BTreeMap::new();
-    for (player, seq) in entries {
-        let run = runs.entry(player).or_insert(seq..=seq);
-        if seq == run.end() + 1 {
-            *run = *run.start()..=seq;
-        }
-    }
-    runs
 }

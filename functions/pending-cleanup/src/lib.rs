@@ -13,7 +13,7 @@ use runtime::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use store::{DUE_SHARDS, Due, Needs, Store};
+use store::{Bookmark, DUE_SHARDS, Due, Needs, Store};
 
 /// Purchases looked at at once.
 const CONCURRENCY: usize = 8;
@@ -58,9 +58,8 @@ impl Cleanup {
         let now = self.clock.now();
         let mut report = Report::default();
         for shard in 0..DUE_SHARDS {
-            let mut bookmark = None;
-            loop {
-                let (due, next) = self.store.due(shard, now, bookmark).await?;
+            let mut bookmark = Bookmark::default();
+            while let Some(due) = self.store.due(shard, now, &mut bookmark).await? {
                 let mut done = stream::iter(due)
                     .map(|due| {
                         let seed = self.entropy.bytes();
@@ -69,10 +68,6 @@ impl Cleanup {
                     .buffer_unordered(CONCURRENCY);
                 while let Some((due, finished)) = done.next().await {
                     report.count(due, finished);
-                }
-                bookmark = next;
-                if bookmark.is_none() {
-                    break;
                 }
             }
         }

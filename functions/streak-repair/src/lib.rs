@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use runtime::{Clock, Deps, Entropy, Function, command};
 use serde::Serialize;
 use serde_json::Value;
-use store::{Decision, ROSTER_SHARDS, Store, Subject};
+use store::{Bookmark, Decision, ROSTER_SHARDS, Store, Subject};
 
 /// Players looked at at once.
 const CONCURRENCY: usize = 8;
@@ -50,9 +50,8 @@ impl Repair {
         let now = self.clock.now();
         let mut report = Report::default();
         for shard in 0..ROSTER_SHARDS {
-            let mut bookmark = None;
-            loop {
-                let (players, next) = self.store.roster(shard, bookmark).await?;
+            let mut bookmark = Bookmark::default();
+            while let Some(players) = self.store.roster(shard, &mut bookmark).await? {
                 let mut mended = stream::iter(players)
                     .map(|player| {
                         let seed = self.entropy.bytes();
@@ -66,10 +65,6 @@ impl Repair {
                         Mend::Protected => report.protections_consumed += 1,
                         Mend::Broken => report.streaks_broken += 1,
                     }
-                }
-                bookmark = next;
-                if bookmark.is_none() {
-                    break;
                 }
             }
         }

@@ -27,6 +27,7 @@ mod invite;
 pub mod level;
 pub mod limited;
 pub mod limits;
+pub mod outbox;
 mod plan;
 mod player;
 pub mod purchase;

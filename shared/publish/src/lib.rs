@@ -5,6 +5,8 @@
 //! once: what is not known to have arrived is published again, and consumers know an
 //! event by `(user_id, seq)`.
 
+mod failures;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_kinesis::{primitives::Blob, types::PutRecordsRequestEntry};
@@ -14,6 +16,8 @@ use runtime::{
     push::{Body, Message, Queue},
 };
 use store::boxed;
+
+pub use failures::{FailureQueue, NotSetAside, SetAside};
 
 /// Entries of one push message: far below what SQS takes.
 const LONGEST_BURST: usize = 50;

@@ -5,6 +5,7 @@
 //! query, never older than the caller's last write.
 
 mod attempts;
+mod bookmark;
 mod commit;
 mod dead_letter;
 mod email;
@@ -40,6 +41,7 @@ use aws_sdk_dynamodb::{
 /// release build. The allocation is lost beside the round trip.
 pub use async_recursion::async_recursion as boxed;
 pub use attempts::Guesser;
+pub use bookmark::Bookmark;
 pub use dead_letter::DeadLetterPage;
 pub use email::Emails;
 pub use error::{Error, Result};
@@ -51,7 +53,7 @@ pub use mail::{Claimed, MailClaim, MailProgress};
 pub use needs::{Found, Needs};
 pub use published::{Progress, Unpublished};
 pub use purchase::{DUE_SHARDS, Due};
-pub use roster::{Bookmark, SHARDS as ROSTER_SHARDS};
+pub use roster::SHARDS as ROSTER_SHARDS;
 pub use socket::{Connection, Ticket};
 pub use subject::Subject;
 pub use view::Opened;

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Found, Needs, Store, Subject, boxed,
-    error::{Error, Result, classify, done_or_needless, if_condition_held},
+    Found, Needs, Store, Subject,
+    bookmark::Bookmark,
+    boxed,
+    error::{Error, Result, done_or_needless, if_condition_held},
     item, keys,
     needs::HeardNotice,
-    roster::Bookmark,
 };
 
 /// Partitions that open purchases are spread over.
@@ -117,8 +118,8 @@ impl Store {
         Ok(purchases)
     }
 
-    /// A page of the open purchases of a partition whose time has come at `now`, those
-    /// that wait longest first, and where to go on.
+    /// The next page of the open purchases of a partition whose time has come at `now`,
+    /// those that wait longest first; `None` after the last.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
@@ -127,23 +128,17 @@ impl Store {
         &self,
         shard: u8,
         now: Timestamp,
-        from: Option<Bookmark>,
-    ) -> Result<(Vec<Due>, Option<Bookmark>)> {
-        let answer = self
+        bookmark: &mut Bookmark,
+    ) -> Result<Option<Vec<Due>>> {
+        let query = self
             .client
             .query()
             .table_name(&*self.table)
             .key_condition_expression("pk = :pk AND sk < :now")
             .expression_attribute_values(":pk", AttributeValue::S(keys::due_pk(shard)))
             .expression_attribute_values(":now", AttributeValue::S(keys::due_sk(now)))
-            .consistent_read(true)
-            .set_exclusive_start_key(from.map(|Bookmark(key)| key))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(classify)?;
-        let due = answer.items.unwrap_or_default().into_iter().map(item::decode);
-        Ok((due.collect::<Result<_>>()?, answer.last_evaluated_key.map(Bookmark)))
+            .consistent_read(true);
+        bookmark.turn(query).await
     }
 
     /// Uses a nonce up; false if it was used before.

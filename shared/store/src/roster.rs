@@ -1,14 +1,16 @@
 //! All players, for scheduled work: a few partitions of their own, so that
 //! nobody scans the journal.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::PlayerId;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Store, boxed,
-    error::{Result, classify},
+    Store,
+    bookmark::Bookmark,
+    boxed,
+    error::Result,
     item::{self, Item, Owner},
     keys,
 };
@@ -37,11 +39,8 @@ pub fn departed(player: PlayerId, at: Timestamp) -> Result<Item> {
     item::encode(address, "departed", Departed { player, expires_at })
 }
 
-/// Where a page ended.
-pub struct Bookmark(pub(crate) Item);
-
 impl Store {
-    /// A page of the players of a partition, and where to go on.
+    /// The next page of the players of a partition; `None` after the last.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -49,12 +48,13 @@ impl Store {
     pub async fn roster(
         &self,
         shard: u8,
-        from: Option<Bookmark>,
-    ) -> Result<(Vec<PlayerId>, Option<Bookmark>)> {
-        self.listed(keys::roster_pk(shard), from).await
+        bookmark: &mut Bookmark,
+    ) -> Result<Option<Vec<PlayerId>>> {
+        self.listed(keys::roster_pk(shard), bookmark).await
     }
 
-    /// A page of those who left a partition within the last month, and where to go on.
+    /// The next page of those who left a partition within the last month; `None` after the
+    /// last.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
@@ -62,33 +62,19 @@ impl Store {
     pub async fn departed(
         &self,
         shard: u8,
-        from: Option<Bookmark>,
-    ) -> Result<(Vec<PlayerId>, Option<Bookmark>)> {
-        self.listed(keys::departed_pk(shard), from).await
+        bookmark: &mut Bookmark,
+    ) -> Result<Option<Vec<PlayerId>>> {
+        self.listed(keys::departed_pk(shard), bookmark).await
     }
 
-    async fn listed(
-        &self,
-        pk: String,
-        from: Option<Bookmark>,
-    ) -> Result<(Vec<PlayerId>, Option<Bookmark>)> {
-        let answer = self
+    async fn listed(&self, pk: String, bookmark: &mut Bookmark) -> Result<Option<Vec<PlayerId>>> {
+        let query = self
             .client
             .query()
             .table_name(&*self.table)
             .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", AttributeValue::S(pk))
-            .set_exclusive_start_key(from.map(|Bookmark(key)| key))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(classify)?;
-        let players = answer
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|found| item::decode::<Owner>(found).map(|owner| owner.player))
-            .collect::<Result<_>>()?;
-        Ok((players, answer.last_evaluated_key.map(Bookmark)))
+            .expression_attribute_values(":pk", AttributeValue::S(pk));
+        let page = bookmark.turn::<Owner>(query).await?;
+        Ok(page.map(|owners| owners.into_iter().map(|owner| owner.player).collect()))
     }
 }

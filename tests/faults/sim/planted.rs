@@ -265,6 +265,16 @@ impl World {
         Reply { status: reply.status, body: serde_json::to_vec(&answer).expect("JSON serializes") }
     }
 
+    /// Whether the planted defect, rare otherwise, shows where this call times out: the put
+    /// of a ticket, which may take effect once the ticket is used.
+    pub fn planted_timeout(&self, ticket: u64) -> bool {
+        let call = &self.parked[&ticket].call;
+        self.plant == Some(Plant::TicketDeleted)
+            && call.operation == "PutItem"
+            && text(&call.json()["Item"], "sk") == "TICKET"
+            && !self.calm
+    }
+
     /// The hash of the request that this call serves.
     fn own_hash(&self, call: &Call) -> Option<String> {
         let Asked { operation, body, .. } = self.asked.get(&call.by)?;

@@ -43,7 +43,9 @@ impl Run {
             // What took effect was neither throttled nor in conflict.
             Some("throttle" | "conflict") if happened => "timeout",
             Some(fate) => fate,
-            None if !happened && world.is_called_for(ticket) && world.rng.chance(500) => "timeout",
+            None if !happened && world.planted_timeout(ticket) && world.rng.chance(500) => {
+                "timeout"
+            }
             None if happened && world.rng.chance(faults / 3) => world.strike(by, true),
             None if !happened && world.rng.chance(faults) => world.strike(by, false),
             None => "answered",
@@ -87,16 +89,6 @@ impl World {
         let Reply { status, .. } = reply;
         self.note(Event::Call { by: call.by, call: call.operation, fate: "served", status });
         self.parked.get_mut(&ticket).expect("it waits").effect = Some(reply);
-    }
-
-    /// Whether a planted defect, rare otherwise, shows where this call times out: the put of
-    /// a ticket, which may take effect once the ticket is used.
-    fn is_called_for(&self, ticket: u64) -> bool {
-        let call = &self.parked[&ticket].call;
-        self.plant == Some(Plant::TicketDeleted)
-            && call.operation == "PutItem"
-            && call.json()["Item"]["sk"]["S"] == "TICKET"
-            && !self.calm
     }
 
     /// Draws a fate, and how long it lasts for this function.
