@@ -4,3 +4,5 @@ mod first_day;
 mod health;
 mod loader;
 mod poison;
+mod segments;
+mod telemetry;

@@ -12,7 +12,7 @@ use domain::Role;
 use jiff::Timestamp;
 use runtime::Clock;
 use serde_json::{Value, json};
-use tests::{DEADLINE, Maker, Player, Socket};
+use tests::{DEADLINE, Maker, Player, Socket, has_come};
 use tokio::{sync::watch, task::JoinSet};
 
 /// One device in so many is cut off halfway, without a word.
@@ -198,7 +198,7 @@ impl Device {
     /// The entry up to which nothing is missing.
     fn complete_to(&self) -> u64 {
         let has =
-            |seq| OF_A_ROUND.iter().all(|kind| self.seen.contains(&(seq, (*kind).to_owned())));
+            |seq| OF_A_ROUND.iter().all(|kind| has_come(&(seq, (*kind).to_owned()), &self.seen));
         (self.covered + 1..).take_while(|seq| has(*seq)).last().unwrap_or(self.covered)
     }
 

@@ -24,8 +24,8 @@ use runtime::{Clock, Entropy, command::once_by_nature};
 use serde_json::json;
 use store::{Decision, Subject};
 use tests::{
-    Api, DEADLINE, Hands, Mailbox, Maker, PASSWORD, Player, Purchase, Reaction, Receiver, Table,
-    Till, eventually, poisoned, shop, signup_body, stack_with,
+    Api, ClickHouse, DEADLINE, Hands, Mailbox, Maker, PASSWORD, Player, Purchase, Reaction,
+    Receiver, Table, Till, eventually, poisoned, shop, signup_body, stack_with,
 };
 
 const NOON: &str = "2026-12-01T12:00:00Z";
@@ -54,16 +54,26 @@ async fn no_permission_is_granted_in_vain() {
     let report = stack.run_now("streak-repair").await.expect("the repair runs");
     assert_eq!(report["streaks_broken"], 1);
     stack.settled(DEADLINE).await.expect("settles");
-    // These need a ClickHouse to be configured; that none answers here does not matter.
-    let loading =
-        Options { clickhouse_url: Some("http://127.0.0.1:9".into()), ..Options::default() };
+    // These need a ClickHouse.
+    let server = ClickHouse::start(None).await.expect("ClickHouse");
+    let loading = Options { clickhouse_url: Some(server.url.clone()), ..Options::default() };
     let loading = stack_with(loading).await;
     let operator = Maker::new(&loading, Clock::system()).await.player(Role::Operator).await;
-    assert_eq!(operator.api.get("/api/olap/health").await.ok()["status"], "down");
+    let told = json!({ "events": [{ "ts": 0, "name": "grants" }] });
+    operator.api.post("/api/telemetry/events", &told).send().await.ok();
+    loading.settled(DEADLINE).await.expect("settles");
+    operator.api.get("/api/olap/health").await.ok();
+    let segmented = loading.run_now("player-segments").await.expect("it runs");
+    assert_eq!(segmented, json!({ "players": 1, "failed": 0 }));
 
     let mut unused = stack.engine().policies().unused();
     let mut of_loading = loading.engine().policies().unused();
-    for name in ["OlapLoadFunction", "OlapHealthFunction"] {
+    for name in [
+        "OlapLoadFunction",
+        "OlapHealthFunction",
+        "PlayerSegmentsFunction",
+        "TelemetryLoadFunction",
+    ] {
         unused.remove(name);
         unused.extend(of_loading.remove(name).map(|unused| (name.to_owned(), unused)));
     }
@@ -81,9 +91,12 @@ async fn http(player: &Player) {
         "/api/streak/status",
         "/api/streak/history",
         "/api/games/fairness",
+        "/api/metrics/global",
     ] {
         api.get(path).await.ok();
     }
+    let told = json!({ "events": [{ "ts": 0, "name": "grants" }] });
+    api.post("/api/telemetry/events", &told).send().await.ok();
     let log_in = json!({ "site_id": player.site_id, "password": PASSWORD });
     for _ in ["first", "replayed"] {
         api.post("/api/auth/signup", &signup_body("grants", "grants"))

@@ -134,6 +134,7 @@ impl Functions {
             + units(row.read, row.write)
             + Dollars {
                 gateway: prices::HTTP_CALL.of(1.0) + prices::OUT_GB.of(assumed::ANSWER_KB / 1e6),
+                transport: prices::PUT_UNIT.of(count(row.calls, "kinesis:PutRecord")),
                 ..Dollars::default()
             }
     }
@@ -150,9 +151,7 @@ impl Functions {
 
     fn part(&self, part: &Part) -> Dollars {
         let invocations = float(part.invocations);
-        let count = |wanted: &str| -> f64 {
-            part.calls.iter().filter(|(action, _)| *action == wanted).map(|(_, n)| float(*n)).sum()
-        };
+        let count = |wanted: &str| count(part.calls, wanted);
         let frames = count("execute-api:PostToConnection");
         // Each message is sent, received and deleted.
         let requests = 3.0 * count("sqs:SendMessageBatch");
@@ -167,6 +166,10 @@ impl Functions {
                 ..Dollars::default()
             }
     }
+}
+
+fn count(calls: &[(&str, u64)], wanted: &str) -> f64 {
+    calls.iter().filter(|(action, _)| *action == wanted).map(|(_, count)| float(*count)).sum()
 }
 
 fn waits(calls: &[(&str, u64)]) -> f64 {

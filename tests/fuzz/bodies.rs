@@ -49,6 +49,9 @@ fn sound(path: &str) -> Option<Value> {
         | "/api/admin/dead-letters/{id}/replay" => json!({ "reason": "fuzz" }),
         "/api/auth/login" => json!({ "site_id": "fuzz01", "password": PASSWORD }),
         "/api/games/slot/spin" => json!({ "bet": 1 }),
+        "/api/telemetry/events" => json!({
+            "events": [{ "ts": 1_795_222_923_456_i64, "name": "fuzz", "meta": { "a": [1] } }],
+        }),
         "/api/shop/buy" | "/api/shop/purchase" => {
             json!({ "product_id": "streak_shield", "quantity": 1, "payment_token": "t" })
         }

@@ -63,7 +63,8 @@ fn every_message_is_answered_and_none_changes_anything() {
                             "isBase64Encoded": false });
         let answer = product.invoke(MESSAGE, event);
         prop_assert_eq!(answer.ok(), Some(json!({ "statusCode": 200 })));
-        prop_assert_eq!((product.version(), product.written(MESSAGE)), (version, written));
+        // Nothing but that the player is there.
+        prop_assert_eq!((product.version(), product.written(MESSAGE)), (version, written + 1.0));
         let last = product.wait(async {
             let mut socket = socket.lock().await;
             loop {

@@ -82,6 +82,7 @@ async fn whatever_the_table_holds_of_a_player_is_in_the_export() {
         assert!(exported, "{pk}/{sk} is held and not exported: {item}");
     }
     let all = [
+        "activity",
         "connection",
         "credential",
         "email",
@@ -91,6 +92,7 @@ async fn whatever_the_table_holds_of_a_player_is_in_the_export() {
         "once",
         "pending_email",
         "player",
+        "presence",
         "published",
         "roster",
         "site",
@@ -162,6 +164,8 @@ fn is_exported(document: &Value, player: &Player, item: &Value) -> bool {
             let id = pk.strip_prefix("SOCKET#").unwrap_or_default();
             each(&document["sockets"], "connection_id").contains(id)
         }
+        // What the journal says, counted, and when a socket spoke: for two hours.
+        (pk, _) if pk.starts_with("ACTIVE#") => item["expires_at"].is_object(),
         // Good for half a minute, and known by a fingerprint only.
         (_, "TICKET") => item["expires_at"].is_object(),
         (pk, "ONCE") => {

@@ -16,6 +16,7 @@ mod gateway;
 mod health;
 mod login_lock;
 mod mail;
+mod metrics;
 mod olap_health;
 mod operations;
 mod payments;
@@ -28,5 +29,6 @@ mod shop;
 mod slot;
 mod streak;
 mod sync;
+mod telemetry;
 mod tokens;
 // (cargo xtask new-endpoint adds journeys above)

@@ -97,6 +97,7 @@ fn example(document: &Value, name: &str, schema: &Value) -> Value {
         // What else has no example is a secret.
         Some("string") if name.contains("new") => json!("another-horse-9"),
         Some("string") => json!(PASSWORD),
+        None if schema["oneOf"].is_array() => example(document, name, &schema["oneOf"][0]),
         // Anything, as far as the document knows.
         None if schema.as_object().is_none_or(Map::is_empty) => json!({}),
         _ => panic!("no example of {name}: {schema}"),

@@ -1,7 +1,7 @@
 //! The shop.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::Target;
 
 #[tokio::test]
@@ -86,4 +86,22 @@ async fn a_purchase_that_breaks_a_rule_changes_nothing() {
     let answer = player.api.post("/api/shop/buy", &keyless).send().await;
     answer.is_problem(422, "idempotency_key_required");
     assert_eq!(player.me().await, before);
+}
+
+#[tokio::test]
+async fn who_was_never_looked_at_is_recommended_what_newcomers_are() {
+    let target = Target::start().await;
+    target.api().get("/api/recommendations").await.is_problem(401, "unauthenticated");
+    let player = target.player().await;
+    let call = player.api.call(Method::GET, "/api/recommendations").english();
+    let answer = call.send().await.ok();
+    assert!(answer["computed_at"].is_null(), "{answer}");
+    let items = answer["items"].as_array().expect("items");
+    let shown: Vec<_> = items.iter().map(|of| (&of["product_id"], &of["reason"])).collect();
+    let [streak, pack, frame] =
+        ["keep_your_streak", "first_pack", "show_yourself"].map(Value::from);
+    let [shield, gold, neon] = ["streak_shield", "gold_pack_1000", "neon_frame"].map(Value::from);
+    assert_eq!(shown, [(&shield, &streak), (&gold, &pack), (&neon, &frame)]);
+    assert_eq!(items[0]["name"], "Streak shield");
+    assert_eq!(items[1]["price_money"], json!({ "amount_minor": 1200, "currency": "KRW" }));
 }

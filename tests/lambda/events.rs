@@ -31,6 +31,7 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         ("auth-signup" | "invite-issue" | "limited-offer" | "webhook-admin", "typical") => {
             Http(201)
         }
+        ("telemetry-collect", "typical") => Http(202),
         // Nobody offers it, nobody bought it, nobody signed it.
         ("limited-buy" | "payment-settle", "typical") => Http(404),
         ("payment-webhook", "typical") => Http(401),
@@ -38,9 +39,9 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
             "account-email" | "account-erase" | "account-export" | "account-read"
             | "account-rename" | "auth-login" | "auth-logout" | "auth-logout-all" | "auth-password"
             | "auth-refresh" | "dashboard-read" | "dev-reset" | "fairness" | "fraud-audit"
-            | "fraud-rules" | "dead-letters" | "health" | "olap-health" | "realtime-ticket"
-            | "shop-buy" | "shop-catalog" | "shop-read" | "slot-spin" | "streak-claim"
-            | "streak-read",
+            | "fraud-rules" | "dead-letters" | "health" | "metrics-read" | "olap-health"
+            | "realtime-ticket" | "shop-buy" | "shop-catalog" | "shop-read" | "slot-spin"
+            | "streak-claim" | "streak-read",
             "typical" | "cookies" | "base64-body" | "rotate" | "remove",
         ) => Http(200),
         ("socket-connect", "typical") => Exactly(json!({
@@ -56,12 +57,13 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         ("webhook-deliver" | "outbox-retry", "poison") => Failed(&[1]),
         (
             "outbox" | "outbox-retry" | "projections" | "olap-load" | "push" | "mail-send"
-            | "webhook-fanout" | "webhook-deliver",
+            | "telemetry-load" | "webhook-fanout" | "webhook-deliver",
             _,
         ) => Failed(&[]),
         ("outbox-sweep", "typical") => {
             Summary(&["failed", "lag_seconds", "pending", "players", "swept"])
         }
+        ("player-segments", "typical") => Summary(&["failed", "players"]),
         ("pending-cleanup", "typical") => Summary(&["due", "failed", "finished", "waiting"]),
         ("streak-repair", "typical") => {
             Summary(&["players", "protections_consumed", "streaks_broken"])

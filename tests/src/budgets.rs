@@ -31,7 +31,7 @@ pub struct Row {
     pub by: By,
     pub call: fn(&Player) -> Call,
     pub status: u16,
-    /// Actions of DynamoDB and how often.
+    /// Actions and how often; DynamoDB's without their service.
     pub calls: &'static [(&'static str, u64)],
     pub read: f64,
     pub write: f64,
@@ -121,6 +121,7 @@ pub const ROWS: &[Row] = &[
     row("POST /api/shop/buy", "a pack, again", 202, |p| p.pay("gold_pack_1000", 1, "tok_pending_ok", "pack"), &[("BatchGetItem", 2), ("GetItem", 1)], (4.0, 0.0)),
     row("POST /api/shop/limited/buy", "unknown", 404, |p| p.pay_limited("nothing", 1, "tok_ok", "limited"), &[("BatchGetItem", 1)], (2.0, 0.0)),
     row("GET /api/shop/limited", "none", 200, |p| get(p, "/api/shop/limited"), &[("GetItem", 1), ("Query", 1)], (1.5, 0.0)),
+    row("GET /api/recommendations", "never looked at", 200, |p| get(p, "/api/recommendations"), &[("GetItem", 2)], (1.5, 0.0)),
     row("GET /api/shop/transactions", "", 200, |p| get(p, "/api/shop/transactions"), &[("GetItem", 1), ("Query", 2)], (4.0, 0.0)),
     row("GET /api/shop/transactions/{receipt}", "unknown", 404, |p| get(p, &format!("/api/shop/transactions/{}", p.id)), &[("BatchGetItem", 2)], (3.0, 0.0)),
     row("POST /api/shop/transactions/{receipt}/settle", "unknown", 404, |p| p.settle(&p.id), &[("BatchGetItem", 1)], (2.0, 0.0)),
@@ -174,12 +175,16 @@ pub const ROWS: &[Row] = &[
     row("GET /api/olap/health", "", 200, |p| get(p, "/api/olap/health"), &[("GetItem", 1)], (1.0, 0.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "", 200, reset, RESET, (7.0, 16.0)).by(By::Admin),
     row("POST /api/dev/reset/{site_id}", "again", 200, reset, &[("BatchGetItem", 3), ("GetItem", 2)], (8.0, 0.0)).by(By::Admin),
-    row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("Query", 5)], (5.0, 0.0)).by(By::Newcomer),
+    row("GET /api/auth/export", "", 200, |p| get(p, "/api/auth/export"), &[("GetItem", 1), ("Query", 5)], (5.5, 0.0)).by(By::Newcomer),
     row("POST /api/auth/refresh", "", 200, Player::refresh, COMMAND, (2.0, 6.0)).by(By::Newcomer),
     row("POST /api/auth/refresh", "no such token", 401, |p| p.api.post("/api/auth/refresh", &json!({ "refresh_token": "a.b.1.c" })), NOTHING, (0.0, 0.0)),
     row("POST /api/auth/logout", "", 200, Player::log_out, COMMAND, (2.0, 6.0)).by(By::Newcomer),
     row("POST /api/auth/logout-all", "", 200, |p| p.api.call(Method::POST, "/api/auth/logout-all"), COMMAND, (2.0, 6.0)).by(By::Newcomer),
     row("DELETE /api/auth/me", "", 200, |p| p.api.call(Method::DELETE, "/api/auth/me"), COMMAND, (2.0, 20.0)).by(By::Newcomer),
+    row("POST /api/telemetry/events", "", 202, telemetry, &[("GetItem", 1), ("kinesis:PutRecord", 1)], (1.0, 0.0)),
+    // Half a unit for each empty partition, and then nothing for five seconds.
+    row("GET /api/metrics/global", "", 200, |p| get(p, "/api/metrics/global"), &[("Query", 8)], (4.0, 0.0)),
+    row("GET /api/metrics/stream", "at once", 200, |p| get(p, "/api/metrics/stream"), NOTHING, (0.0, 0.0)),
     row("GET /health", "", 200, |p| get(p, "/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /api/auth/health", "", 200, |p| get(p, "/api/auth/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /openapi.json", "", 200, |p| get(p, "/openapi.json"), NOTHING, (0.0, 0.0)),
@@ -192,6 +197,11 @@ fn get(player: &Player, path: &str) -> Call {
 
 fn claim(player: &Player) -> Call {
     player.api.call(Method::POST, "/api/streak/claim")
+}
+
+fn telemetry(player: &Player) -> Call {
+    let event = json!({ "ts": 1_795_222_923_456_i64, "name": "page.view" });
+    player.api.post("/api/telemetry/events", &json!({ "events": [event] }))
 }
 
 fn rename(player: &Player, nickname: &str) -> Call {
@@ -308,7 +318,8 @@ const fn part(
 pub const BEHIND_AN_ENTRY: &[Part] = &[
     // One put for each player of a batch: how far the journal is published.
     part("OutboxFunction", 1, &[("dynamodb:PutItem", 1), ("kinesis:PutRecords", 1), ("sqs:SendMessageBatch", 1)], (0.0, 1.0)),
-    part("ProjectionsFunction", 1, &[("dynamodb:PutItem", 1), ("dynamodb:Query", 1), ("sqs:SendMessageBatch", 1)], (1.0, 1.0)),
+    // Two views: the statistics, and what the player did of late.
+    part("ProjectionsFunction", 1, &[("dynamodb:GetItem", 1), ("dynamodb:PutItem", 2), ("dynamodb:Query", 1), ("sqs:SendMessageBatch", 1)], (2.0, 2.0)),
     // Nobody is told: there is no endpoint.
     part("WebhookFanoutFunction", 1, &[("dynamodb:BatchGetItem", 1)], (1.0, 0.0)),
     // Two messages: the entry's frames, and the statistics.
@@ -318,7 +329,7 @@ pub const BEHIND_AN_ENTRY: &[Part] = &[
 /// A socket that is opened with a ticket, greeted, and closed again.
 #[rustfmt::skip]
 pub const A_SOCKET: &[Part] = &[
-    part("SocketConnectFunction", 1, &[("dynamodb:GetItem", 1), ("dynamodb:PutItem", 2), ("dynamodb:UpdateItem", 1), ("sqs:SendMessageBatch", 1)], (1.0, 3.0)),
+    part("SocketConnectFunction", 1, &[("dynamodb:GetItem", 1), ("dynamodb:PutItem", 3), ("dynamodb:UpdateItem", 1), ("sqs:SendMessageBatch", 1)], (1.0, 4.0)),
     part("PushFunction", 1, &[("dynamodb:GetItem", 1), ("dynamodb:Query", 1), ("dynamodb:UpdateItem", 1), ("execute-api:PostToConnection", 2)], (2.0, 1.0)),
     part("SocketDisconnectFunction", 1, &[("dynamodb:BatchGetItem", 1), ("dynamodb:DeleteItem", 2)], (1.0, 2.0)),
 ];
@@ -326,7 +337,7 @@ pub const A_SOCKET: &[Part] = &[
 /// A ping, answered.
 #[rustfmt::skip]
 pub const A_PING: &[Part] = &[
-    part("SocketMessageFunction", 1, &[("dynamodb:BatchGetItem", 1), ("execute-api:PostToConnection", 1)], (1.0, 0.0)),
+    part("SocketMessageFunction", 1, &[("dynamodb:BatchGetItem", 1), ("dynamodb:PutItem", 1), ("execute-api:PostToConnection", 1)], (1.0, 1.0)),
 ];
 
 /// A notice, mailed to a player who has an address. Who has none costs the query.

@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use devstack::{
     clickhouse::{Account, Loading, Python, Server, ensure_installed, migrate, rebuild, spawn},
+    functions::Build,
     parameters::root,
 };
 use domain::{Entry, Envelope, PlayerId, envelope};
@@ -59,6 +60,18 @@ impl ClickHouse {
     /// # Errors
     /// It refuses its configuration.
     pub fn loader(&self) -> Result<Function> {
+        self.function(olap_load::function)
+    }
+
+    /// `telemetry-load` by itself, loading into this server.
+    ///
+    /// # Errors
+    /// It refuses its configuration.
+    pub fn telemetry_loader(&self) -> Result<Function> {
+        self.function(telemetry_load::function)
+    }
+
+    fn function(&self, build: Build) -> Result<Function> {
         let env = [
             ("CLICKHOUSE_URL", self.url.as_str()),
             ("CLICKHOUSE_DATABASE", Self::DATABASE),
@@ -67,7 +80,7 @@ impl ClickHouse {
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let deps = Deps::new(env.collect(), Clock::system(), Entropy::system())
             .with_secrets([("clickhouse", r#"{"username":"default","password":""}"#)]);
-        olap_load::function(deps).map_err(|error| anyhow::anyhow!(error))
+        build(deps).map_err(|error| anyhow::anyhow!(error))
     }
 
     /// Starts the server again, where it was.

@@ -24,9 +24,18 @@ pub fn everything(last: u64) -> BTreeSet<(u64, String)> {
     (2..=last).flat_map(of).chain([(last, "stats_update".to_owned())]).collect()
 }
 
+/// Whether the frame has come, or a later one that says it again: of a burst, the newest
+/// profile is told.
+#[must_use]
+pub fn has_come(frame: &(u64, String), seen: &BTreeSet<(u64, String)>) -> bool {
+    let profile = "profile_update";
+    let later = || seen.range(frame.clone()..).any(|(_, kind)| kind == profile);
+    seen.contains(frame) || frame.1 == profile && later()
+}
+
 /// Reads on until every one of `wanted` has come, once or more often.
 pub async fn until_seen(socket: &mut Socket, wanted: &BTreeSet<(u64, String)>) {
-    while !seen(socket).is_superset(wanted) {
+    while !wanted.iter().all(|frame| has_come(frame, &seen(socket))) {
         socket.next().await;
     }
 }

@@ -33,7 +33,7 @@ pub use books::books;
 pub use clickhouse::ClickHouse;
 pub use contention::Contention;
 pub use events::Events;
-pub use frames::{everything, until_seen};
+pub use frames::{everything, has_come, until_seen};
 pub use hands::Hands;
 pub use made::Maker;
 pub use mailbox::Mailbox;

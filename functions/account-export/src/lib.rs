@@ -7,7 +7,7 @@ use contract::{
     account::{Stats, User},
     export::{
         Export, ExportQuery, ExportedEmail, ExportedEntry, ExportedJournal, ExportedSession,
-        ExportedSocket, ExportedState,
+        ExportedShopProfile, ExportedSocket, ExportedState,
     },
     openapi::ReadProblems,
     shop::Transaction,
@@ -20,7 +20,7 @@ use runtime::{
     secrets::Rotating,
     utc_day,
 };
-use store::{Connection, Store};
+use store::{Connection, Segmented, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Entries of one document. At a kilobyte or two each they stay well below the six
@@ -74,11 +74,12 @@ async fn export(
         Some(cursor) => cursors.open::<u64>(&list, cursor)?,
         None => 0,
     };
-    let (opened, sockets, purchases, emails) = tokio::try_join!(
+    let (opened, sockets, purchases, emails, segmented) = tokio::try_join!(
         store.open(caller.subject()),
         store.connections(caller.player()),
         store.purchases(caller.player(), None, MOST_PURCHASES),
         store.emails_of(caller.player()),
+        store.segmented(caller.player(), meta.now),
     )?;
     let player = opened.player;
     let entries = exports.entries(&player, after).await?;
@@ -93,6 +94,7 @@ async fn export(
         sockets: sockets.into_iter().map(socket).collect(),
         statistics: Stats::of(&opened.stats, utc_day(meta.now)),
         purchases: purchases.iter().map(Transaction::of).collect(),
+        shop_profile: segmented.map(shop_profile),
         journal: ExportedJournal {
             entries: entries.iter().map(ExportedEntry::of).collect(),
             next_cursor: next.map(|seq| cursors.seal(&list, &seq)),
@@ -120,6 +122,18 @@ impl Exports {
             entries.extend(page.into_iter().filter(|entry| entry.seq <= player.version));
         }
         Ok(entries)
+    }
+}
+
+fn shop_profile(segmented: Segmented) -> ExportedShopProfile {
+    let Segmented { at, segment, scores, recommendations } = segmented;
+    ExportedShopProfile {
+        computed_at: at,
+        segment,
+        recency: scores.recency,
+        frequency: scores.frequency,
+        monetary: scores.monetary,
+        recommended: recommendations.into_iter().map(|of| of.product).collect(),
     }
 }
 

@@ -3,12 +3,10 @@
 use std::collections::HashMap;
 
 use aws_lambda_events::kinesis::KinesisEventRecord;
-use base64::{Engine, prelude::BASE64_STANDARD};
-use clickhouse::Row;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use runtime::clickhouse::Rejected;
+use serde::Deserialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// A row of `events_log`, less what the table computes and the load's token.
@@ -33,17 +31,6 @@ impl Event {
     pub const fn key(&self) -> Key {
         (self.user_id, self.seq)
     }
-}
-
-/// A row of `events_rejected`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Row)]
-pub struct Rejected {
-    pub shard_id: String,
-    pub sequence_number: String,
-    pub digest: String,
-    pub partition_key: String,
-    pub reason: String,
-    pub data_base64: String,
 }
 
 /// What a batch of records holds.
@@ -72,7 +59,7 @@ pub fn batch(records: &[KinesisEventRecord]) -> Batch {
                 Some(_) => "another event has the same user_id and seq".to_owned(),
             },
         };
-        batch.rejected.push(rejected(record, reason));
+        batch.rejected.push(Rejected::of(record, reason));
     }
     batch
 }
@@ -123,34 +110,12 @@ fn is_event_type(name: &str) -> bool {
         && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
 }
 
-fn rejected(record: &KinesisEventRecord, reason: String) -> Rejected {
-    let data = &record.kinesis.data.0;
-    // `shardId-000000000000:49590…`
-    let shard = record.event_id.as_deref().and_then(|id| id.split_once(':')).map_or("", |(s, _)| s);
-    Rejected {
-        shard_id: shard.to_owned(),
-        sequence_number: record.kinesis.sequence_number.clone(),
-        digest: hex(&Sha256::digest(data)),
-        partition_key: record.kinesis.partition_key.clone(),
-        reason,
-        data_base64: BASE64_STANDARD.encode(data),
-    }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String does not fail");
-        text
-    })
-}
-
 #[cfg(test)]
 mod fuzz;
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
     use serde_json::json;
 
     use super::*;

@@ -6,10 +6,17 @@
 
 mod decode;
 mod load;
-mod reject;
 
-use aws_lambda_events::{kinesis::KinesisEvent, streams::KinesisEventResponse};
-use runtime::{Deps, Function, clickhouse::ClickHouse, secrets::Credentials};
+use aws_lambda_events::kinesis::KinesisEvent;
+use runtime::{
+    Deps, Function,
+    clickhouse::{ClickHouse, Error, forget, set_aside, taken},
+    secrets::Credentials,
+};
+use uuid::Uuid;
+
+/// Of whom nothing may be kept that tells of a person.
+const ERASED: &str = "user.erased";
 
 /// Builds the function.
 ///
@@ -22,37 +29,19 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
         let (server, credentials) = (server.clone(), credentials.clone());
         async move {
             let server = server.signed_in(&*credentials.current().await?);
-            Ok(handle(&server, &event).await)
+            Ok(taken(&event, load_batch(&server, &event).await))
         }
     }))
 }
 
-async fn handle(server: &ClickHouse, event: &KinesisEvent) -> KinesisEventResponse {
-    let mut answer = KinesisEventResponse::default();
-    if let Err(error) = load_batch(server, event).await {
-        report(&error, event.records.len());
-        // The first record: the batch comes back from its beginning.
-        if let Some(first) = event.records.first() {
-            answer.add_failure(&first.kinesis.sequence_number);
-        }
-    }
-    answer
-}
-
-async fn load_batch(server: &ClickHouse, event: &KinesisEvent) -> Result<(), load::Error> {
+async fn load_batch(server: &ClickHouse, event: &KinesisEvent) -> Result<(), Error> {
     let batch = decode::batch(&event.records);
-    if !batch.rejected.is_empty() {
-        reject::set_aside(server, &batch.rejected).await?;
-        for rejected in &batch.rejected {
-            tracing::error!(
-                shard = rejected.shard_id,
-                sequence = rejected.sequence_number,
-                reason = rejected.reason,
-                "set a record aside: it is not an event"
-            );
-        }
-    }
+    set_aside(server, &batch.rejected).await?;
+    let erased = batch.events.iter().filter(|event| event.event_type == ERASED);
+    let erased: Vec<Uuid> = erased.map(|event| event.user_id).collect();
     let loaded = load::events(server, batch.events).await?;
+    // After the event is there: who loads telemetry meanwhile finds it, and forgets too.
+    forget(server, &erased).await?;
     tracing::info!(
         records = event.records.len(),
         rejected = batch.rejected.len(),
@@ -61,13 +50,4 @@ async fn load_batch(server: &ClickHouse, event: &KinesisEvent) -> Result<(), loa
         "loaded a batch"
     );
     Ok(())
-}
-
-fn report(error: &load::Error, records: usize) {
-    let source = std::error::Error::source(error).map(ToString::to_string);
-    if error.retryable() {
-        tracing::warn!(records, %error, source, "batch not loaded, it will come again");
-    } else {
-        tracing::error!(records, %error, source, "batch not loaded, and it will not be as things are");
-    }
 }

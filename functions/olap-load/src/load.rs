@@ -30,44 +30,16 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use clickhouse::Row;
 use jiff::{Timestamp, tz::TimeZone};
-use runtime::clickhouse::ClickHouse;
+use runtime::clickhouse::{ClickHouse, Error, Turns, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::decode::{Event, Key, hex};
-
-/// Inserts at one place. One suffices unless the server was killed between taking
-/// note of a token and keeping the rows; the next attempt's token is another.
-pub const ATTEMPTS: u8 = 3;
+use crate::decode::{Event, Key};
 
 /// Keys per look-up: with the longest names 150 KB, within the 256 KiB that
 /// `max_query_size` allows.
 const KEYS_PER_QUERY: usize = 1000;
-
-/// A batch was not loaded, or not all of it.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    ClickHouse(#[from] runtime::clickhouse::Error),
-    /// The server said yes to inserts and the rows are not there.
-    #[error("{found} of {expected} rows are there after {ATTEMPTS} inserts")]
-    Incomplete { expected: usize, found: usize },
-    /// A row whose token this program did not make.
-    #[error("load token {0:?} is not one of ours")]
-    ForeignToken(String),
-}
-
-impl Error {
-    /// Whether loading again can succeed without anyone changing anything.
-    pub fn retryable(&self) -> bool {
-        match self {
-            Self::ClickHouse(error) => error.retryable(),
-            Self::Incomplete { .. } => true,
-            Self::ForeignToken(_) => false,
-        }
-    }
-}
 
 /// What became of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -98,18 +70,15 @@ pub async fn events(server: &ClickHouse, events: Vec<Event>) -> Result<Loaded, E
 async fn load_month(server: &ClickHouse, events: &[Event]) -> Result<usize, Error> {
     let mut found = look_up(server, events).await?;
     let already = found.len();
-    let mut attempt = 0;
+    // Where a block at a place was written, if not this one, what is absent begins at
+    // another.
+    let mut turns = Turns::default();
     loop {
         let absent: Vec<_> = events.iter().filter(|e| !found.contains_key(&e.key())).collect();
         let Some(first) = absent.first() else { break };
-        if attempt == ATTEMPTS {
-            return Err(Error::Incomplete { expected: events.len(), found: found.len() });
-        }
-        insert(server, &absent, attempt).await?;
+        let token = turns.token(place(first), events.len(), found.len())?;
+        insert(server, &absent, turns.attempt(), &token).await?;
         found = look_up(server, events).await?;
-        // A block at this place was written, if not this one: what is absent now
-        // begins at another.
-        attempt = if found.contains_key(&first.key()) { 0 } else { attempt + 1 };
     }
     for load in interrupted(server, found.into_values().collect()).await? {
         feed(server, &load).await?;
@@ -182,7 +151,12 @@ struct EventRow {
     load_token: String,
 }
 
-async fn insert(server: &ClickHouse, events: &[&Event], attempt: u8) -> Result<(), Error> {
+async fn insert(
+    server: &ClickHouse,
+    events: &[&Event],
+    attempt: u8,
+    token: &str,
+) -> Result<(), Error> {
     let load_token = Load::of(events, attempt).token;
     let rows: Vec<_> = events
         .iter()
@@ -198,15 +172,13 @@ async fn insert(server: &ClickHouse, events: &[&Event], attempt: u8) -> Result<(
             load_token: load_token.clone(),
         })
         .collect();
-    Ok(server.insert("events_log", &rows, &place(events, attempt)).await?)
+    server.insert("events_log", &rows, token).await
 }
 
-/// The same for all blocks that begin with the same event. By the whole sorting
-/// key, as it is looked up: an impostor with another's number takes nobody's place.
-fn place(events: &[&Event], attempt: u8) -> String {
-    events.first().map_or_else(String::new, |Event { event_type, ts, user_id, seq, .. }| {
-        format!("{event_type}:{ts}:{user_id}:{seq}:{attempt}")
-    })
+/// The place of all blocks that begin with the event. By the whole sorting key, as it
+/// is looked up: an impostor with another's number takes nobody's place.
+fn place(Event { event_type, ts, user_id, seq, .. }: &Event) -> String {
+    format!("{event_type}:{ts}:{user_id}:{seq}")
 }
 
 /// A set of rows that one insert wrote.
@@ -265,7 +237,7 @@ struct Marked {
 async fn interrupted(server: &ClickHouse, tokens: HashSet<String>) -> Result<Vec<Load>, Error> {
     let mut loads = BTreeMap::new();
     for token in tokens {
-        let load = Load::parse(&token).ok_or_else(|| Error::ForeignToken(token.clone()))?;
+        let load = Load::parse(&token).ok_or_else(|| Error::Foreign(token.clone()))?;
         loads.insert(token, load);
     }
     let list: Vec<_> = loads.keys().map(|token| format!("'{token}'")).collect();
@@ -294,7 +266,7 @@ async fn feed(server: &ClickHouse, load: &Load) -> Result<(), Error> {
         ("materialized_views_ignore_errors", "0"),
         ("max_insert_threads", "1"),
     ];
-    Ok(server.execute(&sql, &settings).await?)
+    server.execute(&sql, &settings).await
 }
 
 /// Once more does no harm, so no token keeps a second mark out: a server that is killed
@@ -305,7 +277,7 @@ async fn mark(server: &ClickHouse, load: &Load) -> Result<(), Error> {
         load.token,
         load.filter()
     );
-    Ok(server.execute(&sql, &[("insert_deduplicate", "0")]).await?)
+    server.execute(&sql, &[("insert_deduplicate", "0")]).await
 }
 
 fn utc(ms: i64) -> jiff::civil::DateTime {
@@ -353,11 +325,9 @@ mod tests {
     }
 
     #[test]
-    fn blocks_that_begin_alike_have_one_place_and_loads_of_their_own() {
+    fn places_differ_and_blocks_that_begin_alike_are_loads_of_their_own() {
         let (a, b, c) = (event(1, 1), event(1, 2), event(1, 3));
-        assert_eq!(place(&[&a, &b, &c], 0), place(&[&a, &b], 0));
-        assert_ne!(place(&[&a, &b], 0), place(&[&b], 0));
-        assert_ne!(place(&[&a, &b], 0), place(&[&a, &b], 1));
+        assert_ne!(place(&a), place(&b));
         assert_ne!(Load::of(&[&a, &b, &c], 0), Load::of(&[&a, &b], 0));
     }
 

@@ -11,7 +11,7 @@ use aws_lambda_events::{
     kinesis::{KinesisEvent, KinesisEventRecord},
     streams::KinesisEventResponse,
 };
-use domain::{Envelope, PlayerId};
+use domain::{Envelope, Gold, PlayerId};
 use runtime::{
     Deps, Function, chain,
     push::{Message, Queue},
@@ -21,11 +21,12 @@ use store::{Opened, Store, Subject};
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `PUSH_QUEUE_URL` is not set.
+/// `TABLE_NAME`, `PUSH_QUEUE_URL` or `BIG_WIN_THRESHOLD_GOLD` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let projections = Projections {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         push: Queue::new(&deps)?,
+        big_win: Gold::new(deps.env.require("BIG_WIN_THRESHOLD_GOLD")?.parse()?),
     };
     Ok(Function::trigger(move |event: KinesisEvent, _context| {
         let projections = projections.clone();
@@ -37,6 +38,8 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 struct Projections {
     store: Store,
     push: Queue,
+    /// From which win on a round counts as a big one.
+    big_win: Gold,
 }
 
 impl Projections {
@@ -69,9 +72,8 @@ impl Projections {
             failed.extend(due.drain(..).map(|(index, _)| index));
         }
         for (index, opened) in due {
-            let player = opened.player.id;
-            if let Err(error) = self.store.save_stats(player, &opened.stats).await {
-                tracing::error!(%player, %error, "a view was not stored");
+            if let Err(error) = self.save(&opened).await {
+                tracing::error!(player = %opened.player.id, %error, "a view was not stored");
                 failed.push(index);
             }
         }
@@ -80,6 +82,21 @@ impl Projections {
             answer.add_failure(&records[first].kinesis.sequence_number);
         }
         answer
+    }
+}
+
+impl Projections {
+    /// The statistics last: what they have folded in, nobody folds again.
+    async fn save(&self, opened: &Opened) -> store::Result<()> {
+        let Opened { player, stats, folded, .. } = opened;
+        if folded.iter().any(|entry| entry.fact.is_action()) {
+            let mut activity = self.store.activity(player.id).await?;
+            for entry in folded {
+                activity.fold(entry, self.big_win);
+            }
+            self.store.save_activity(player.id, &activity).await?;
+        }
+        self.store.save_stats(player.id, stats).await
     }
 }
 

@@ -10,9 +10,12 @@ use contract::{
     Code, Page,
     openapi::ReadProblems,
     page::PageQuery,
-    shop::{LimitedPackage, LimitedPackages, Transaction},
+    shop::{LimitedPackage, LimitedPackages, Recommendations, Recommended, Transaction},
 };
-use domain::ReceiptId;
+use domain::{
+    ReceiptId,
+    segment::{Figures, Recommendation},
+};
 use runtime::{
     Deps, Function, Problem,
     auth::JwtKeys,
@@ -45,6 +48,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 pub fn router() -> OpenApiRouter<Arc<Shop>> {
     OpenApiRouter::new()
         .routes(guarded(Role::Standard, routes!(limited)))
+        .routes(guarded(Role::Standard, routes!(recommendations)))
         .routes(guarded(Role::Standard, routes!(transactions)))
         .routes(guarded(Role::Standard, routes!(transaction)))
 }
@@ -76,6 +80,31 @@ async fn limited(
         LimitedPackage::of(package, shards, bought, meta.language)
     });
     Ok(ok(&LimitedPackages { items: shown.collect() }))
+}
+
+/// What the shop recommends to the caller, by a look at the last ninety days every night;
+/// until there was one, what it recommends to newcomers.
+#[utoipa::path(
+    get, path = "/api/recommendations", operation_id = "recommendations", tag = "shop",
+    responses((status = 200, body = Recommendations), ReadProblems)
+)]
+async fn recommendations(
+    State(shop): State<Arc<Shop>>,
+    meta: Meta,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    let (_, segmented) = tokio::try_join!(
+        shop.store.player(caller.subject()),
+        shop.store.segmented(caller.player(), meta.now),
+    )?;
+    let computed_at = segmented.as_ref().map(|of| of.at);
+    let recommendations = segmented.map_or_else(of_newcomers, |of| of.recommendations);
+    let items = recommendations.iter().filter_map(|of| Recommended::of(of, meta.language));
+    Ok(ok(&Recommendations { computed_at, items: items.collect() }))
+}
+
+fn of_newcomers() -> Vec<Recommendation> {
+    Figures { is_new: true, ..Figures::default() }.recommendations()
 }
 
 /// How far a list has come: purchases with a life of their own are items, those that

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use runtime::{
     Clock, Deps, Function,
     auth::{JwtKeys, fingerprint},
+    chain,
     push::{Body, Message, Queue},
     secrets::Rotating,
 };
@@ -67,6 +68,10 @@ impl Door {
         self.store.connect(subject, connection_id, now).await?;
         let body = Body::Greet { connection_id: connection_id.to_owned() };
         self.push.send(&[Message { player, body }]).await?;
+        // Who is counted as online hangs on it, and nothing else.
+        if let Err(error) = self.store.present(player, now).await {
+            tracing::warn!(%player, error = chain(&error), "not noted as present");
+        }
         tracing::info!(%player, connection_id, "socket opened");
         Ok(match protocol {
             None => json!({ "statusCode": 200 }),

@@ -7,7 +7,7 @@ use contract::{
 };
 use domain::PlayerId;
 use runtime::{
-    Clock, Deps, Function,
+    Clock, Deps, Function, chain,
     http::read_json,
     push::{Delivery, Sockets},
 };
@@ -64,6 +64,10 @@ impl Desk {
             tracing::info!(connection_id, closed, "a socket that nobody knows");
             return Ok(json!({ "statusCode": 410 }));
         };
+        // Who is counted as online hangs on it, and nothing else.
+        if let Err(error) = self.store.present(player, self.clock.now()).await {
+            tracing::warn!(%player, error = chain(&error), "not noted as present");
+        }
         let line = Line { desk: self, player, connection_id };
         match read_json::<ClientMessage>(event.body.unwrap_or_default().as_bytes()) {
             Ok(ClientMessage::Ping {}) => line.say(0, ConnectionData::Pong {}).await?,

@@ -54,6 +54,10 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("olap-health", olap_health::function),
     ("outbox-retry", outbox_retry::function),
     ("dead-letters", dead_letters::function),
+    ("player-segments", player_segments::function),
+    ("metrics-read", metrics_read::function),
+    ("telemetry-collect", telemetry_collect::function),
+    ("telemetry-load", telemetry_load::function),
     // (cargo xtask new-endpoint adds functions above)
 ];
 
@@ -94,6 +98,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         webhook_admin::router().into_openapi(),
         olap_health::router().into_openapi(),
         dead_letters::router().into_openapi(),
+        metrics_read::router().into_openapi(),
+        telemetry_collect::router().into_openapi(),
         // (cargo xtask new-endpoint adds routers above)
     ] {
         document.merge(part);

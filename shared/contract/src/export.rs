@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::segment::Segment;
 use garde::Validate;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,9 @@ pub struct ExportQuery {
 ///
 /// What is not in it is what would give an account away: the hash of the password,
 /// and the hashes that tell a repeated request, or a device, from another. Counters of failed
-/// logins are kept under fingerprints for minutes, socket tickets for seconds.
+/// logins are kept under fingerprints for minutes, socket tickets for seconds. What the
+/// journal says of the last hour is kept once more, counted, for two, and so is when a
+/// socket last spoke.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Export {
     #[schema(value_type = String, format = DateTime)]
@@ -48,7 +51,25 @@ pub struct Export {
     /// Purchases paid with money or out of a limited stock, newest first; all others
     /// are in the journal alone.
     pub purchases: Vec<Transaction>,
+    /// What the last look at the event store said, if there was one within a week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_profile: Option<ExportedShopProfile>,
     pub journal: ExportedJournal,
+}
+
+/// Who the player is to the shop, which is what recommendations go by.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExportedShopProfile {
+    #[schema(value_type = String, format = DateTime)]
+    pub computed_at: Timestamp,
+    #[schema(value_type = String, example = "casual")]
+    pub segment: Segment,
+    /// From 1 to 5: how long ago, how often, how much money.
+    pub recency: u8,
+    pub frequency: u8,
+    pub monetary: u8,
+    /// Product ids, best first.
+    pub recommended: Vec<String>,
 }
 
 /// What the next decision depends on, besides what `profile` says.

@@ -16,6 +16,7 @@ pub mod fraud;
 pub mod health;
 pub mod home;
 pub mod language;
+pub mod metrics;
 pub mod olap;
 pub mod openapi;
 pub mod page;
@@ -27,6 +28,7 @@ pub mod rules;
 pub mod secret;
 pub mod shop;
 pub mod slot;
+pub mod telemetry;
 pub mod webhook;
 
 pub use language::Language;

@@ -133,7 +133,7 @@ fn problem(status: u16) -> Response {
         403 => "Not allowed.",
         404 => "There is no such thing.",
         409 => "In conflict with what is already there.",
-        413 => "The body is over 256 KiB.",
+        413 => "The body is over 256 KiB; telemetry, over 32 KiB.",
         422 => "A value or a rule is broken; see `code` and `errors`.",
         429 => "Too many requests; see `Retry-After`.",
         503 => "Try the same request again; see `Retry-After`.",

@@ -7,13 +7,14 @@ use domain::{
     catalog::{self, Product, Text},
     limited::{Package, Shard},
     purchase::{self, Granted, Price, Purchase, Status},
+    segment::{Reason, Recommendation},
 };
 
 use crate::{
     Language,
     shop::{
         BuyAnswer, CatalogItem, LimitedPackage, Money, PendingPurchase, ProductKind,
-        PurchaseStatus, Transaction, TransactionStatus,
+        PurchaseStatus, RecommendationReason, Recommended, Transaction, TransactionStatus,
     },
 };
 
@@ -30,6 +31,28 @@ impl CatalogItem {
             price_gold,
             price_money,
             grants: product.grants.clone(),
+        }
+    }
+}
+
+impl Recommended {
+    /// A recommendation in the reader's language; `None` when the product is not for sale
+    /// any more.
+    #[must_use]
+    pub fn of(recommendation: &Recommendation, language: Language) -> Option<Self> {
+        let item = CatalogItem::of(catalog::product(&recommendation.product)?, language);
+        Some(Self { item, reason: recommendation.reason.into() })
+    }
+}
+
+impl From<Reason> for RecommendationReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::KeepYourStreak => Self::KeepYourStreak,
+            Reason::FirstPack => Self::FirstPack,
+            Reason::BestValue => Self::BestValue,
+            Reason::WelcomeBack => Self::WelcomeBack,
+            Reason::ShowYourself => Self::ShowYourself,
         }
     }
 }

@@ -215,3 +215,33 @@ pub enum PurchaseStatus {
     InsufficientFunds,
     ItemPurchaseFailed,
 }
+
+/// `GET /api/recommendations`
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Recommendations {
+    /// When the caller was last looked at; nobody has, if it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub computed_at: Option<Timestamp>,
+    /// Best first.
+    pub items: Vec<Recommended>,
+}
+
+/// A product, and why it is recommended.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Recommended {
+    #[serde(flatten)]
+    pub item: CatalogItem,
+    pub reason: RecommendationReason,
+}
+
+/// Why a product is recommended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecommendationReason {
+    KeepYourStreak,
+    FirstPack,
+    BestValue,
+    WelcomeBack,
+    ShowYourself,
+}

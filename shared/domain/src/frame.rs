@@ -93,6 +93,16 @@ pub struct StatsChange {
     pub lifetime_active_days: u32,
 }
 
+/// A burst of one player's frames, less those that a later one of them says again: of
+/// profiles, which are told as a whole each time, the newest stays.
+#[must_use]
+pub fn coalesced(mut burst: Vec<Frame>) -> Vec<Frame> {
+    let is_profile = |frame: &Frame| matches!(frame.data, FrameData::ProfileUpdate { .. });
+    let newest = burst.iter().rfind(|frame| is_profile(frame)).map(|frame| frame.seq);
+    burst.retain(|frame| !is_profile(frame) || Some(frame.seq) == newest);
+    burst
+}
+
 /// The frames of an entry, in the order they are sent. Each type appears once at
 /// most.
 #[must_use]
@@ -254,5 +264,35 @@ pub fn stats_frame(player: PlayerId, stats: &Stats, at: Timestamp) -> Frame {
         user_id: player,
         timestamp: at,
         seq: stats.applied_seq,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(seq: u64, data: FrameData) -> Frame {
+        let user_id = PlayerId::from_bytes([1; 16]);
+        Frame { data, user_id, timestamp: Timestamp::UNIX_EPOCH, seq }
+    }
+
+    fn profile(seq: u64) -> Frame {
+        let gold_balance = Gold::new(100);
+        let changes = ProfileChanges { gold_balance, level: 1, exp: 0, debt_gold: Gold::ZERO };
+        frame(seq, FrameData::ProfileUpdate { changes })
+    }
+
+    fn streak(seq: u64) -> Frame {
+        frame(seq, FrameData::StreakUpdate { action_type: "claim", streak_count: 1 })
+    }
+
+    #[test]
+    fn of_a_burst_the_newest_profile_is_told_and_everything_that_happened() {
+        let burst = vec![profile(4), streak(4), streak(5), profile(6), streak(6), streak(7)];
+        let told = [streak(4), streak(5), profile(6), streak(6), streak(7)];
+        assert_eq!(coalesced(burst), told);
+        assert_eq!(coalesced(vec![profile(4), streak(4)]), [profile(4), streak(4)]);
+        assert_eq!(coalesced(vec![streak(4)]), [streak(4)]);
+        assert_eq!(coalesced(vec![]), []);
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::Ctx;
@@ -102,3 +103,17 @@ id!(
     /// A journal record that could not be published, see [`crate::dead_letter`].
     DeadLetterId
 );
+id!(
+    /// What one request told about a client, see [`crate::telemetry`].
+    TelemetryBatchId
+);
+impl TelemetryBatchId {
+    /// The same for every request of the player that has the key.
+    #[must_use]
+    pub fn of_key(player: PlayerId, key: &str) -> Self {
+        let hash = Sha256::new().chain_update(player.uuid()).chain_update(key).finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}

@@ -9,6 +9,7 @@
 //! environment, and floating point on any path that ends in a balance. `now`
 //! and the random seed arrive as values in [`Ctx`].
 
+pub mod activity;
 pub mod attempts;
 pub mod catalog;
 pub mod command;
@@ -33,10 +34,12 @@ mod player;
 pub mod purchase;
 mod rejection;
 mod role;
+pub mod segment;
 mod session;
 pub mod slot;
 pub mod stats;
 pub mod streak;
+pub mod telemetry;
 pub mod webhook;
 
 pub use ctx::Ctx;
@@ -46,10 +49,11 @@ pub use entry::{
     Account, After, Answer, Closed, EmailChange, Entry, Fact, Game, Legs, Once, OnceKey,
 };
 pub use envelope::{Envelope, envelope};
-pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, frames, stats_frame};
+pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, coalesced, frames, stats_frame};
 pub use gold::{Gold, Overflow};
 pub use ids::{
-    AttemptId, DeadLetterId, PlayerId, ReceiptId, RoundId, SessionId, WebhookEndpointId,
+    AttemptId, DeadLetterId, PlayerId, ReceiptId, RoundId, SessionId, TelemetryBatchId,
+    WebhookEndpointId,
 };
 pub use invite::Invite;
 pub use plan::{Change, Credential, PasswordHash, Plan};

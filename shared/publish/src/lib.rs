@@ -137,7 +137,8 @@ fn messages(entries: &[Entry]) -> Vec<Message> {
 /// heard why, unless an earlier login's message finds the later logout done already.
 fn messages_of(burst: &[&Entry]) -> Vec<Message> {
     let player = burst[0].player;
-    let frames: Vec<_> = burst.iter().flat_map(|entry| domain::frames(entry)).collect();
+    let frames = burst.iter().flat_map(|entry| domain::frames(entry)).collect();
+    let frames = domain::coalesced(frames);
     let ended = burst.iter().rfind(|entry| entry.fact.may_end_sessions());
     let part = ended.map(|entry| Message { player, body: Body::Part { seq: entry.seq } });
     std::iter::once(Message::frames(player, &frames)).chain(part).collect()

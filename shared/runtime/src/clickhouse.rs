@@ -1,8 +1,13 @@
 //! ClickHouse over HTTP: one client, every statement bounded in time, every
 //! failure classified.
 
+mod absent;
+mod erased;
+mod rejected;
+
 use std::{fmt, sync::Arc, time::Duration};
 
+use aws_lambda_events::{kinesis::KinesisEvent, streams::KinesisEventResponse};
 use clickhouse::{Client, Row, RowOwned, RowRead, RowWrite};
 use futures::future::BoxFuture;
 use hyper_util::{
@@ -12,7 +17,11 @@ use hyper_util::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Deps, Env, deps::MissingVariable, secrets::Credentials};
+pub use absent::{ATTEMPTS, Turns};
+pub use erased::{erased, forget};
+pub use rejected::{Rejected, hex, set_aside};
+
+use crate::{Deps, Env, chain, deps::MissingVariable, secrets::Credentials};
 
 /// What the server may spend on one statement. It ends on the server before
 /// the client gives up on it, so that no statement outlives its invocation.
@@ -62,6 +71,12 @@ pub enum Error {
     /// program is of another version.
     #[error("ClickHouse and this program disagree about the data")]
     Mismatch(#[source] clickhouse::error::Error),
+    /// The server said yes to inserts and the rows are not there.
+    #[error("{found} of {expected} rows are there after {ATTEMPTS} inserts")]
+    Incomplete { expected: usize, found: usize },
+    /// A row whose load token this program did not make.
+    #[error("load token {0:?} is not one of ours")]
+    Foreign(String),
 }
 
 impl Error {
@@ -70,8 +85,8 @@ impl Error {
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::TimedOut => true,
-            Self::Mismatch(_) => false,
+            Self::Unreachable(_) | Self::TimedOut | Self::Incomplete { .. } => true,
+            Self::Mismatch(_) | Self::Foreign(_) => false,
             // A code we know to be about the statement, the schema or the
             // account stays as it is until somebody acts.
             Self::Server { code, .. } => !matches!(
@@ -104,6 +119,25 @@ impl Error {
             ),
         }
     }
+}
+
+/// The answer to a batch of records: taken as a whole, or coming again as a whole.
+#[must_use]
+pub fn taken(event: &KinesisEvent, loaded: Result<(), Error>) -> KinesisEventResponse {
+    let mut answer = KinesisEventResponse::default();
+    let Err(error) = loaded else { return answer };
+    let records = event.records.len();
+    if error.retryable() {
+        tracing::warn!(records, error = chain(&error), "batch not loaded, it will come again");
+    } else {
+        let error = chain(&error);
+        tracing::error!(records, error, "batch not loaded, and it will not be as things are");
+    }
+    // The first record: the batch comes back from its beginning.
+    if let Some(first) = event.records.first() {
+        answer.add_failure(&first.kinesis.sequence_number);
+    }
+    answer
 }
 
 impl From<clickhouse::error::Error> for Error {

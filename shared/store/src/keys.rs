@@ -16,6 +16,8 @@
 //! | a socket ticket, used once | `TICKET#ticket/TICKET` | `PutItem`, `UpdateItem` |
 //! | all players, for scheduled work | `ROSTER#shard/…` | `Query` |
 //! | who was erased within a month, of whom something may have to be published | `DEPARTED#shard/…` | `Query`; put within the commit |
+//! | who was there lately, and did what | `ACTIVE#shard/…` | `Query`; `GetItem`, `PutItem` |
+//! | what the daily look at the event store says of a player | `SEGMENT#player/SEGMENT` | `GetItem`, `PutItem` |
 //! | a player's purchases, newest first; one of them | `PLAYER#id/BUY#receipt` | `Query`; with the state, written within the commit |
 //! | units of a package that count against a player's cap | `PLAYER#id/CAP#package` | within the commit; `BatchGetItem` |
 //! | open purchases whose time has come | `DUE#shard/instant#receipt` | `Query`; written within the commit |
@@ -247,6 +249,29 @@ pub fn departed_pk(shard: u8) -> String {
 
 pub fn roster_pk(shard: u8) -> String {
     format!("ROSTER#{shard:02}")
+}
+
+pub fn segment(id: PlayerId) -> Address {
+    Address::new(format!("SEGMENT#{id}"), "SEGMENT")
+}
+
+/// What a player did of late.
+pub fn activity(id: PlayerId) -> Address {
+    Address::new(active_pk(active_shard(id)), id.to_string())
+}
+
+/// That a player has a socket that says that it is there.
+pub fn presence(id: PlayerId) -> Address {
+    Address::new(active_pk(active_shard(id)), format!("{id}#SOCKET"))
+}
+
+pub fn active_pk(shard: u8) -> String {
+    format!("ACTIVE#{shard:02}")
+}
+
+/// By the last byte of the id, which is random.
+fn active_shard(id: PlayerId) -> u8 {
+    id.uuid().as_bytes()[15] % crate::ACTIVE_SHARDS
 }
 
 /// Attempts at paying that came from one address or device.

@@ -4,6 +4,7 @@
 //! outcome of the transaction named. [`Store::open`] is how a screen reads: one
 //! query, never older than the caller's last write.
 
+mod activity;
 mod attempts;
 mod bookmark;
 mod commit;
@@ -23,6 +24,7 @@ mod newest;
 mod published;
 mod purchase;
 mod roster;
+mod segment;
 mod socket;
 mod subject;
 mod view;
@@ -36,6 +38,7 @@ use aws_sdk_dynamodb::{
     config::{AsyncSleep as _, SharedAsyncSleep},
 };
 
+pub use activity::SHARDS as ACTIVE_SHARDS;
 /// On what other crates await: boxes the future. A plain one is compiled anew, with all
 /// of the SDK below it, in every crate that awaits it: half a minute of each function's
 /// release build. The allocation is lost beside the round trip.
@@ -54,6 +57,7 @@ pub use needs::{Found, Needs};
 pub use published::{Progress, Unpublished};
 pub use purchase::{DUE_SHARDS, Due};
 pub use roster::SHARDS as ROSTER_SHARDS;
+pub use segment::Segmented;
 pub use socket::{Connection, Ticket};
 pub use subject::Subject;
 pub use view::Opened;

@@ -24,6 +24,8 @@ pub struct Opened {
     pub stats: Stats,
     /// What the stored statistics had folded in; the rest was folded just now.
     pub stored_seq: u64,
+    /// That rest, oldest first.
+    pub folded: Vec<Entry>,
 }
 
 impl Store {
@@ -96,10 +98,12 @@ impl Store {
         subject.admit(&player)?;
         let stored_seq = stats.applied_seq;
         let newest = newest.min(player.version);
-        for entry in tail.iter().rev().filter(|entry| entry.seq <= newest) {
+        tail.retain(|entry| (stored_seq + 1..=newest).contains(&entry.seq));
+        tail.reverse();
+        for entry in &tail {
             stats.fold(entry);
         }
-        Ok(Opened { player, stats, stored_seq })
+        Ok(Opened { player, stats, stored_seq, folded: tail })
     }
 
     /// Up to `limit` entries after `seq`, oldest first.

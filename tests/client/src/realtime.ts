@@ -24,7 +24,10 @@ export interface RealtimeOptions {
   readonly open?: (url: string) => Socket;
   /** Between attempts to connect; it never gives up. */
   readonly retries?: RetryPolicy;
-  /** Milliseconds between pings. The gateway closes a socket that is silent for ten minutes. */
+  /**
+   * Milliseconds between pings. The gateway closes a socket that is silent for ten minutes,
+   * and a player who is silent for five does not count as online.
+   */
   readonly heartbeat?: number;
   /** Milliseconds to wait for whatever is sent after a ping. */
   readonly patience?: number;
@@ -50,7 +53,7 @@ export class Realtime {
     this.#options = {
       open: (url) => new WebSocket(url) as Socket,
       retries: RETRIES,
-      heartbeat: 5 * 60_000,
+      heartbeat: 4 * 60_000,
       patience: 10_000,
       ...options,
     };

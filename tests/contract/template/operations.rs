@@ -109,9 +109,11 @@ fn every_alarm_reaches_somebody_and_says_what_is_wrong() {
         "FunctionThrottlesAlarm",
         "TableThrottlesAlarm",
         "EventStreamThrottlesAlarm",
+        "TelemetryStreamThrottlesAlarm",
         "OutboxIteratorAgeAlarm",
         "ProjectionsIteratorAgeAlarm",
         "OlapLoadIteratorAgeAlarm",
+        "TelemetryLoadIteratorAgeAlarm",
     ] {
         assert!(!template["Resources"][watched].is_null(), "{watched}");
     }
@@ -131,10 +133,13 @@ fn concurrency_is_reserved_where_a_downstream_needs_it() {
         let reserved = |id: &str| spec.functions[id].reserved_concurrency;
         for mapping in &spec.mappings {
             match (mapping.function.as_str(), &mapping.source) {
-                ("OlapLoadFunction", Source::Kinesis { stream }) => {
+                (
+                    loader @ ("OlapLoadFunction" | "TelemetryLoadFunction"),
+                    Source::Kinesis { stream },
+                ) => {
                     let stream = spec.streams.iter().find(|s| &s.name == stream).expect("a stream");
                     let most = stream.shards as usize * mapping.parallelization_factor;
-                    assert_eq!(reserved("OlapLoadFunction"), Some(most), "{stage}");
+                    assert_eq!(reserved(loader), Some(most), "{stage} {loader}");
                 }
                 // More and the poller is turned away, which counts as a receive.
                 ("PushFunction", _) => {

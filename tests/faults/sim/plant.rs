@@ -151,9 +151,10 @@ impl Plant {
     /// hunt. Not all begin at 1, only to spare the rare ones' tests the seeds before.
     pub const fn seeds(self) -> Range<u64> {
         match self {
-            Self::DropOnceCondition => 5..201,
+            Self::DropOnceCondition => 20..201,
             Self::DropViewCondition => 10..201,
-            Self::AcknowledgeBeforePush | Self::TicketDeleted => 20..201,
+            Self::AcknowledgeBeforePush => 125..301,
+            Self::TicketDeleted => 30..201,
             _ => 1..41,
         }
     }

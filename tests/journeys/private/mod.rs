@@ -9,5 +9,6 @@ mod fraud_rules;
 mod invite_issue;
 mod limited;
 mod limits;
+mod metrics;
 mod streak_repair;
 mod webhooks_out;

@@ -93,7 +93,10 @@ impl Row {
     /// What the call may use, as the meter counts it.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        let action = |(name, count): &(&str, u64)| (format!("dynamodb:{name}"), *count);
+        let action = |(name, count): &(&str, u64)| {
+            let of_table = !name.contains(':');
+            (if of_table { format!("dynamodb:{name}") } else { (*name).to_owned() }, *count)
+        };
         Usage {
             calls: self.calls.iter().map(action).collect(),
             units: Units { read: self.read, write: self.write },

@@ -2,8 +2,11 @@
 //! whole among the rejected.
 
 use aws_lambda_events::kinesis::KinesisEvent;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use proptest::{collection, prelude::*, sample};
+use runtime::clickhouse::hex;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::*;
 

@@ -14,7 +14,7 @@ use serde_path_to_error::Segment;
 use super::by_name::ByName;
 use crate::Problem;
 
-/// The largest body a request may have.
+/// The largest body that a request may have, unless an endpoint takes less.
 pub const BODY_LIMIT_BYTES: usize = 256 * 1024;
 /// A pointer longer than this is cut: its text comes from the request.
 const POINTER_LIMIT_CHARS: usize = 128;
@@ -24,13 +24,13 @@ const POINTER_LIMIT_CHARS: usize = 128;
 /// | wrong | answer |
 /// |---|---|
 /// | not `application/json` (or `+json`) | 400 `unsupported_content_type` |
-/// | over [`BODY_LIMIT_BYTES`] | 413 `body_too_large` |
+/// | over `LIMIT` bytes | 413 `body_too_large` |
 /// | not JSON | 400 `malformed_json` |
 /// | JSON of the wrong shape, or breaking a rule | 422 `validation_failed` with pointers |
 #[derive(Clone, Copy, Debug)]
-pub struct Json<T>(pub T);
+pub struct Json<T, const LIMIT: usize = BODY_LIMIT_BYTES>(pub T);
 
-impl<S, T> FromRequest<S> for Json<T>
+impl<S, T, const LIMIT: usize> FromRequest<S> for Json<T, LIMIT>
 where
     S: Sync,
     T: DeserializeOwned + Validate<Context = ()>,
@@ -41,8 +41,7 @@ where
         if !is_json(request.headers()) {
             return Err(Problem::new(Code::UnsupportedContentType));
         }
-        let Raw(bytes) = Raw::from_request(request, &()).await?;
-        read_json(&bytes).map(Self)
+        read_json(&whole_body(request, LIMIT).await?).map(Self)
     }
 }
 
@@ -55,9 +54,13 @@ impl<S: Sync> FromRequest<S> for Raw {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let body = Limited::new(request.into_body(), BODY_LIMIT_BYTES);
-        Ok(Self(body.collect().await.map_err(unreadable)?.to_bytes()))
+        whole_body(request, BODY_LIMIT_BYTES).await.map(Self)
     }
+}
+
+async fn whole_body(request: Request, limit_bytes: usize) -> Result<Bytes, Problem> {
+    let body = Limited::new(request.into_body(), limit_bytes);
+    Ok(body.collect().await.map_err(unreadable)?.to_bytes())
 }
 
 /// Reads and validates a JSON document: what [`Json`] does with a body, for

@@ -46,6 +46,14 @@ fn expected(entry: &Entry) -> &'static [&'static str] {
     }
 }
 
+/// Whether a frame came, or, of profiles, a later one, which says it again.
+fn told(seen: &BTreeSet<(u64, String)>, frame: &(u64, String)) -> bool {
+    let (seq, kind) = frame;
+    seen.contains(frame)
+        || kind == "profile_update"
+            && seen.range((seq + 1, String::new())..).any(|(_, k)| k == kind)
+}
+
 impl Case<'_> {
     pub fn frames(&mut self) {
         let mut lines: BTreeMap<String, Line> = BTreeMap::new();
@@ -106,11 +114,11 @@ impl Case<'_> {
             for entry in &books.entries {
                 for kind in expected(entry) {
                     let frame = (entry.seq, (*kind).to_owned());
-                    if entry.seq > line.covered && !line.seen.contains(&frame) {
+                    if entry.seq > line.covered && !told(&line.seen, &frame) {
                         lost.push(frame.clone());
                     }
                     let live = line.greeted && entry.seq > line.covered;
-                    if live && line.pushed.as_ref().is_some_and(|pushed| !pushed.contains(&frame)) {
+                    if live && line.pushed.as_ref().is_some_and(|pushed| !told(pushed, &frame)) {
                         late.push(frame);
                     }
                 }

@@ -211,6 +211,7 @@ impl World {
                 }
                 answer(vec![])
             }
+            Some(Sql::Forget) => answer(vec![]),
             Some(Sql::Insert) => self.insert(call, &statement["rows"], token),
             Some(Sql::Feed(filter)) => {
                 let once = setting("deduplicate_blocks_in_dependent_materialized_views");

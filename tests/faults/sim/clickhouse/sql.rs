@@ -26,6 +26,8 @@ pub enum Sql<'s> {
     Insert,
     Feed(Filter<'s>),
     Mark(Filter<'s>),
+    /// Telemetry of who was erased, of which the simulation has none.
+    Forget,
 }
 
 /// The rows of a load.
@@ -48,12 +50,15 @@ const FEED: &str = "INSERT INTO events_feed SELECT * FROM events_log WHERE load_
 const MARK: &str = "INSERT INTO events_loaded (load_token, rows) SELECT ?, count() FROM events_log \
      WHERE load_token = ? AND ts BETWEEN ? AND ? AND event_date BETWEEN ? AND ?";
 
+const FORGET: &str = "DELETE FROM telemetry_events WHERE user_id IN (?)";
+
 /// What the history calls a statement.
 pub fn name(sql: &str) -> String {
     let name = match (sql.split(' ').next(), sql) {
         (Some("SELECT"), _) if sql.contains("FROM events_log") => "look up",
         (Some("SELECT"), _) if sql.contains("FROM events_rejected") => "rejected",
         (Some("SELECT"), _) => "marks",
+        (Some("DELETE"), _) => "forget",
         (_, REJECT) => "reject",
         _ if sql.starts_with(FEED.split('?').next().unwrap_or(FEED)) => "feed",
         _ if sql.contains("events_loaded") => "mark",
@@ -72,6 +77,7 @@ pub fn parse<'s>(shape: &str, literals: &'s [String]) -> Option<Sql<'s>> {
         (REJECTED, digests) => Some(Sql::Rejected(digests)),
         (REJECT, []) => Some(Sql::Reject),
         (INSERT, []) => Some(Sql::Insert),
+        (FORGET, [_, ..]) => Some(Sql::Forget),
         (FEED, load) => filter(load).map(Sql::Feed),
         // The first names the load, and the filter does so again.
         (MARK, [token, load @ ..]) if load.first() == Some(token) => filter(load).map(Sql::Mark),

@@ -1,0 +1,6 @@
+//! The `telemetry-load` Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(telemetry_load::function).await
+}

@@ -1,0 +1,47 @@
+//! How much is going on.
+
+use domain::activity::Global;
+use garde::Validate;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// `GET /api/metrics/global`, and each event of `GET /api/metrics/stream`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GlobalMetrics {
+    /// Players who did something within five minutes, or whose socket spoke.
+    pub online_users: u64,
+    /// Rounds of the slot within an hour, in whole minutes.
+    pub spins_last_hour: u64,
+    /// Rounds of any game within an hour that paid a thousand gold or more, or whatever
+    /// counts as big.
+    pub big_wins_last_hour: u64,
+    /// When it was counted: up to five seconds ago.
+    #[schema(value_type = String, format = DateTime)]
+    pub generated_at: Timestamp,
+}
+
+impl GlobalMetrics {
+    #[must_use]
+    pub fn of(Global { online, spins, big_wins }: Global, generated_at: Timestamp) -> Self {
+        Self {
+            online_users: online as u64,
+            spins_last_hour: spins,
+            big_wins_last_hour: big_wins,
+            generated_at,
+        }
+    }
+}
+
+/// Seconds between events without a wish.
+pub const DEFAULT_INTERVAL: u32 = 5;
+
+/// The query of `GET /api/metrics/stream`
+#[derive(Clone, Copy, Debug, Default, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MetricsStreamQuery {
+    /// Seconds between events.
+    #[garde(inner(range(min = 2, max = 30)))]
+    #[param(minimum = 2, maximum = 30, default = 5)]
+    pub interval: Option<u32>,
+}
