@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use contract::{
-    metrics::{DEFAULT_INTERVAL, GlobalMetrics, MetricsStreamQuery},
+    metrics::{GlobalMetrics, MetricsEvent, MetricsStreamQuery},
     openapi::PublicReadProblems,
 };
 use domain::activity::Global;
@@ -78,7 +78,7 @@ async fn global(
     get, path = "/api/metrics/stream", operation_id = "metrics_stream", tag = "realtime",
     params(MetricsStreamQuery),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 200, content_type = "text/event-stream", body = MetricsEvent),
         PublicReadProblems
     )
 )]
@@ -88,10 +88,8 @@ async fn stream(
     Query(query): Query<MetricsStreamQuery>,
 ) -> Result<Response, Problem> {
     let counted = metrics.count(meta.now).await?;
-    let retry_ms = query.interval.unwrap_or(DEFAULT_INTERVAL) * 1000;
-    let data = serde_json::to_string(&counted).expect("contract types serialize");
-    let event = format!("retry: {retry_ms}\nevent: metrics\ndata: {data}\n\n");
-    let mut response = Response::new(event.into());
+    let event = MetricsEvent::of(&counted, query);
+    let mut response = Response::new(event.to_string().into());
     let kind = HeaderValue::from_static("text/event-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)

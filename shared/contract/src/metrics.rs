@@ -1,5 +1,7 @@
 //! How much is going on.
 
+use std::fmt;
+
 use domain::activity::Global;
 use garde::Validate;
 use jiff::Timestamp;
@@ -33,8 +35,41 @@ impl GlobalMetrics {
     }
 }
 
+/// An event of `GET /api/metrics/stream`, as its reader has it.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+pub struct MetricsEvent {
+    /// Its name.
+    #[schema(example = "metrics")]
+    pub event: String,
+    /// Milliseconds after which the reader asks for the next.
+    pub retry: u32,
+    /// `GlobalMetrics` as JSON text.
+    pub data: String,
+}
+
+impl MetricsEvent {
+    /// # Panics
+    /// When the metrics do not serialize, which is a defect.
+    #[must_use]
+    pub fn of(metrics: &GlobalMetrics, query: MetricsStreamQuery) -> Self {
+        Self {
+            event: "metrics".to_owned(),
+            retry: query.interval.unwrap_or(DEFAULT_INTERVAL) * 1000,
+            data: serde_json::to_string(metrics).expect("contract types serialize"),
+        }
+    }
+}
+
+/// As it is sent.
+impl fmt::Display for MetricsEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event, retry, data } = self;
+        write!(f, "retry: {retry}\nevent: {event}\ndata: {data}\n\n")
+    }
+}
+
 /// Seconds between events without a wish.
-pub const DEFAULT_INTERVAL: u32 = 5;
+const DEFAULT_INTERVAL: u32 = 5;
 
 /// The query of `GET /api/metrics/stream`
 #[derive(Clone, Copy, Debug, Default, Deserialize, Validate, IntoParams)]
