@@ -15,6 +15,7 @@ const END_MS: i64 = 4_102_444_800_000;
 /// `POST /api/telemetry/events`. At most 32 KiB.
 #[derive(Clone, Debug, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "events": [{ "ts": 1_795_222_923_456_i64, "name": "page.view" }] }))]
 pub struct TelemetryRequest {
     #[garde(length(min = 1, max = 50), dive)]
     #[schema(min_items = 1, max_items = 50)]
