@@ -54,7 +54,7 @@ impl NoisyNames {
     /// How many events an event stands for; `None` when it is not in the sample.
     ///
     /// By a hash of what it is, so that an event that is told twice is kept both times or
-    /// neither, and nobody can tell in advance which.
+    /// neither. A client that wants to can find out which: nothing hangs on it.
     #[must_use]
     pub fn weight(&self, player: PlayerId, name: &str, client_ts: Timestamp) -> Option<u8> {
         if !self.0.iter().any(|noisy| noisy == name) {
