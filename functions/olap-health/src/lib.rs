@@ -12,9 +12,8 @@ use contract::{
 use jiff::Timestamp;
 use runtime::{
     Deps, Function, Problem,
-    clickhouse::{ClickHouse, Error},
+    clickhouse::{ClickHouse, Error, EventStore},
     http::{Caller, Role, guarded, ok, signed_in_app},
-    secrets::{Credentials, Rotating},
 };
 use serde::Deserialize;
 use store::Store;
@@ -45,14 +44,8 @@ const DIFFERENCES: &str = "\
 /// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set, or of `CLICKHOUSE_URL`,
 /// `CLICKHOUSE_DATABASE` and `CLICKHOUSE_SECRET` only the first.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let server = match deps.env.get("CLICKHOUSE_URL") {
-        Some(_) => Some(Server {
-            connection: ClickHouse::of(&deps)?,
-            credentials: deps.secret("CLICKHOUSE_SECRET", Credentials::from_json)?,
-        }),
-        None => None,
-    };
-    let olap = Olap { store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?), server };
+    let event_store = EventStore::if_any(&deps)?;
+    let olap = Olap { store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?), event_store };
     let routes = router().with_state(Arc::new(olap));
     Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
@@ -66,12 +59,7 @@ pub fn router() -> OpenApiRouter<Arc<Olap>> {
 pub struct Olap {
     store: Store,
     /// `None` where nothing is loaded.
-    server: Option<Server>,
-}
-
-struct Server {
-    connection: ClickHouse,
-    credentials: Rotating<Credentials>,
+    event_store: Option<EventStore>,
 }
 
 /// What reaches the event store, and whether its views have counted what its table holds.
@@ -81,9 +69,11 @@ struct Server {
 )]
 async fn read(State(olap): State<Arc<Olap>>, caller: Caller) -> Result<Response, Problem> {
     olap.store.player(caller.subject()).await?;
-    let Some(server) = &olap.server else { return Ok(ok(&without_numbers(OlapStatus::Off))) };
-    let connection = server.connection.signed_in(&*server.credentials.current().await?);
-    let answer = examine(&connection).await.unwrap_or_else(|error| {
+    let Some(event_store) = &olap.event_store else {
+        return Ok(ok(&without_numbers(OlapStatus::Off)));
+    };
+    let server = event_store.connection().await?;
+    let answer = examine(&server).await.unwrap_or_else(|error| {
         // Not this function's failure, so no failed call: the answer says it.
         tracing::warn!(%error, "the event store does not answer as it should");
         without_numbers(OlapStatus::Down)

@@ -10,8 +10,7 @@ mod load;
 use aws_lambda_events::kinesis::KinesisEvent;
 use runtime::{
     Deps, Function,
-    clickhouse::{ClickHouse, Error, forget, set_aside, taken},
-    secrets::Credentials,
+    clickhouse::{ClickHouse, Error, EventStore, forget, set_aside, taken},
 };
 use uuid::Uuid;
 
@@ -23,12 +22,11 @@ const ERASED: &str = "user.erased";
 /// # Errors
 /// `CLICKHOUSE_URL`, `CLICKHOUSE_DATABASE` or `CLICKHOUSE_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let server = ClickHouse::of(&deps)?;
-    let credentials = deps.secret("CLICKHOUSE_SECRET", Credentials::from_json)?;
+    let event_store = EventStore::of(&deps)?;
     Ok(Function::trigger(move |event: KinesisEvent, _context| {
-        let (server, credentials) = (server.clone(), credentials.clone());
+        let event_store = event_store.clone();
         async move {
-            let server = server.signed_in(&*credentials.current().await?);
+            let server = event_store.connection().await?;
             Ok(taken(&event, load_batch(&server, &event).await))
         }
     }))

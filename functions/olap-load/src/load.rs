@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use clickhouse::Row;
 use jiff::{Timestamp, tz::TimeZone};
-use runtime::clickhouse::{ClickHouse, Error, Turns, hex};
+use runtime::clickhouse::{ClickHouse, Error, Turn, hex, insert_absent};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -68,23 +68,19 @@ pub async fn events(server: &ClickHouse, events: Vec<Event>) -> Result<Loaded, E
 }
 
 async fn load_month(server: &ClickHouse, events: &[Event]) -> Result<usize, Error> {
-    let mut found = look_up(server, events).await?;
-    let already = found.len();
-    // Where a block at a place was written, if not this one, what is absent begins at
-    // another.
-    let mut turns = Turns::default();
-    loop {
-        let absent: Vec<_> = events.iter().filter(|e| !found.contains_key(&e.key())).collect();
-        let Some(first) = absent.first() else { break };
-        let token = turns.token(place(first), events.len(), found.len())?;
-        insert(server, &absent, turns.attempt(), &token).await?;
-        found = look_up(server, events).await?;
-    }
+    let (found, inserted) = insert_absent(
+        events,
+        || look_up(server, events),
+        |found, event| found.contains_key(&event.key()),
+        place,
+        |absent, turn| insert(server, absent, turn),
+    )
+    .await?;
     for load in interrupted(server, found.into_values().collect()).await? {
         feed(server, &load).await?;
         mark(server, &load).await?;
     }
-    Ok(events.len() - already)
+    Ok(inserted)
 }
 
 #[derive(Deserialize, Row)]
@@ -151,13 +147,8 @@ struct EventRow {
     load_token: String,
 }
 
-async fn insert(
-    server: &ClickHouse,
-    events: &[&Event],
-    attempt: u8,
-    token: &str,
-) -> Result<(), Error> {
-    let load_token = Load::of(events, attempt).token;
+async fn insert(server: &ClickHouse, events: Vec<&Event>, turn: Turn) -> Result<(), Error> {
+    let load_token = Load::of(&events, turn.attempt).token;
     let rows: Vec<_> = events
         .iter()
         .map(|event| EventRow {
@@ -172,7 +163,7 @@ async fn insert(
             load_token: load_token.clone(),
         })
         .collect();
-    server.insert("events_log", &rows, token).await
+    server.insert("events_log", &rows, &turn.token).await
 }
 
 /// The place of all blocks that begin with the event. By the whole sorting key, as it

@@ -7,16 +7,12 @@
 use clickhouse::Row;
 use domain::{
     PlayerId,
-    segment::{FREQUENCY_DAYS, Figures, NEW_DAYS, WINDOW_DAYS},
+    event_type::{ERASED, PURCHASE_REFUNDED, PURCHASE_SUCCEEDED, SIGNUP},
+    segment::{ACTIONS, FREQUENCY_DAYS, Figures, NEW_DAYS, WINDOW_DAYS},
 };
 use futures::{StreamExt, stream};
 use jiff::{Timestamp, ToSpan, civil::Date};
-use runtime::{
-    Clock, Deps, Function, chain,
-    clickhouse::ClickHouse,
-    secrets::{Credentials, Rotating},
-    utc_day,
-};
+use runtime::{Clock, Deps, Function, chain, clickhouse::EventStore, utc_day};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Segmented, Store};
@@ -34,18 +30,12 @@ const CONCURRENCY: usize = 16;
 /// `TABLE_NAME` or `SEGMENT_CURRENCY` is not set, or of `CLICKHOUSE_URL`,
 /// `CLICKHOUSE_DATABASE` and `CLICKHOUSE_SECRET` only the first.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let server = match deps.env.get("CLICKHOUSE_URL") {
-        Some(_) => Some(Server {
-            connection: ClickHouse::of(&deps)?,
-            credentials: deps.secret("CLICKHOUSE_SECRET", Credentials::from_json)?,
-        }),
-        None => None,
-    };
+    let event_store = EventStore::if_any(&deps)?;
     let segments = Segments {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         currency: deps.env.require("SEGMENT_CURRENCY")?.to_owned(),
         clock: deps.clock,
-        server,
+        event_store,
     };
     Ok(Function::trigger(move |_event: Value, _context| {
         let segments = segments.clone();
@@ -60,13 +50,7 @@ struct Segments {
     currency: String,
     clock: Clock,
     /// `None` where nothing is loaded.
-    server: Option<Server>,
-}
-
-#[derive(Clone)]
-struct Server {
-    connection: ClickHouse,
-    credentials: Rotating<Credentials>,
+    event_store: Option<EventStore>,
 }
 
 /// What a run did.
@@ -93,11 +77,11 @@ impl Segments {
     async fn run(&self) -> Result<Report, runtime::Error> {
         let now = self.clock.now();
         let mut report = Report::default();
-        let Some(server) = &self.server else { return Ok(report) };
-        let connection = server.connection.signed_in(&*server.credentials.current().await?);
+        let Some(event_store) = &self.event_store else { return Ok(report) };
+        let server = event_store.connection().await?;
         for part in 0..PARTS {
             let sql = figures(utc_day(now), &self.currency, part);
-            let found = connection.fetch::<Found>(&sql).await?;
+            let found = server.fetch::<Found>(&sql).await?;
             let mut saved = stream::iter(found)
                 .map(|found| self.save(found, now))
                 .buffer_unordered(CONCURRENCY);
@@ -138,27 +122,27 @@ impl From<Found> for Figures {
 fn figures(today: Date, currency: &str, part: u8) -> String {
     let since = |days: i32| today.saturating_sub((days - 1).days());
     let (window, month, week) = (since(WINDOW_DAYS), since(FREQUENCY_DAYS), since(NEW_DAYS));
+    let actions = ACTIONS.map(|event_type| format!("'{event_type}'")).join(", ");
     format!(
         "SELECT user_id, \
             toUInt32(dateDiff('day', maxIf(event_date, is_action), toDate('{today}'))) \
                 AS days_since_action, \
             toUInt32(uniqExactIf(event_date, is_action AND event_date >= '{month}')) \
                 AS active_days, \
-            sumIf(amount, event_type = 'shop.purchase.succeeded') \
-                - sumIf(amount, event_type = 'shop.purchase.refunded') AS paid_minor, \
-            toBool(countIf(event_type = 'user.signup' AND event_date >= '{week}') > 0) AS is_new, \
+            sumIf(amount, event_type = '{PURCHASE_SUCCEEDED}') \
+                - sumIf(amount, event_type = '{PURCHASE_REFUNDED}') AS paid_minor, \
+            toBool(countIf(event_type = '{SIGNUP}' AND event_date >= '{week}') > 0) AS is_new, \
             groupUniqArrayIf(JSONExtractString(payload, 'product_id'), \
-                event_type = 'shop.purchase.succeeded') AS bought \
+                event_type = '{PURCHASE_SUCCEEDED}') AS bought \
          FROM (SELECT user_id, event_type, event_date, payload, \
-                event_type != 'shop.purchase.refunded' AS is_action, \
+                event_type != '{PURCHASE_REFUNDED}' AS is_action, \
                 if(JSONExtractString(payload, 'currency') = '{currency}', \
                     JSONExtractInt(payload, 'amount_minor'), 0) AS amount \
             FROM events_log \
             WHERE event_date BETWEEN '{window}' AND '{today}' \
-                AND event_type IN ('user.signup', 'user.login', 'streak.claim', \
-                    'game.round.settled', 'shop.purchase.succeeded', 'shop.purchase.refunded') \
+                AND event_type IN ({actions}, '{PURCHASE_REFUNDED}') \
                 AND user_id NOT IN \
-                    (SELECT user_id FROM events_log WHERE event_type = 'user.erased') \
+                    (SELECT user_id FROM events_log WHERE event_type = '{ERASED}') \
                 AND cityHash64(user_id) % {PARTS} = {part}) \
          GROUP BY user_id HAVING countIf(is_action) > 0"
     )

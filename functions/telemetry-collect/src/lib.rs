@@ -9,10 +9,7 @@ use contract::{
     openapi::{OptionalIdempotencyHeader, WriteProblems},
     telemetry::{TELEMETRY_BODY_BYTES, TelemetryAnswer, TelemetryRequest},
 };
-use domain::{
-    Ctx, PlayerId, TelemetryBatchId,
-    telemetry::{Batch, Event, NoisyNames},
-};
+use domain::telemetry::{Batch, NoisyNames, Told};
 use runtime::{
     Deps, Entropy, Function, Problem, command,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, json_answer, signed_in_app},
@@ -81,7 +78,12 @@ async fn collect(
     telemetry.store.player(caller.subject()).await?;
     let ctx = command::context(&meta, &telemetry.entropy);
     let sent = request.events.len();
-    let batch = batch(request, caller.player(), key, ctx, &telemetry.noisy);
+    // The contract lets no time through that is none.
+    let told = request.events.into_iter().filter_map(|event| {
+        Some(Told { client_ts: event.ts.instant()?, name: event.name, meta: event.meta })
+    });
+    let key = key.as_ref().map(IdempotencyKey::as_str);
+    let batch = Batch::of(&ctx, caller.player(), key, told, &telemetry.noisy);
     let accepted = batch.events.len();
     if accepted > 0 {
         telemetry.put(&batch).await?;
@@ -89,26 +91,6 @@ async fn collect(
     let count = |events: usize| u8::try_from(events).expect("at most 50 events");
     let answer = TelemetryAnswer { accepted: count(accepted), sampled_out: count(sent - accepted) };
     Ok(json_answer(StatusCode::ACCEPTED, &answer))
-}
-
-fn batch(
-    request: TelemetryRequest,
-    user_id: PlayerId,
-    key: Option<IdempotencyKey>,
-    ctx: Ctx,
-    noisy: &NoisyNames,
-) -> Batch {
-    let batch_id = key.map_or_else(
-        || TelemetryBatchId::mint(&ctx),
-        |key| TelemetryBatchId::of_key(user_id, key.as_str()),
-    );
-    let events = (0..).zip(request.events).filter_map(|(n, event)| {
-        let client_ts = event.ts.instant()?;
-        let weight = noisy.weight(user_id, &event.name, client_ts)?;
-        Some(Event { n, name: event.name, client_ts, meta: event.meta, weight })
-    });
-    let events = events.collect();
-    Batch { batch_id, user_id, received_at: ctx.now, trace_id: ctx.trace_id, events }
 }
 
 impl Telemetry {

@@ -14,8 +14,9 @@ use domain::telemetry::Batch;
 use jiff::tz::TimeZone;
 use runtime::{
     Deps, Function,
-    clickhouse::{ClickHouse, Error, Rejected, Turns, erased, forget, set_aside, taken},
-    secrets::Credentials,
+    clickhouse::{
+        ClickHouse, Error, EventStore, Rejected, erased, forget, insert_absent, set_aside, taken,
+    },
 };
 use uuid::Uuid;
 
@@ -24,12 +25,11 @@ use uuid::Uuid;
 /// # Errors
 /// `CLICKHOUSE_URL`, `CLICKHOUSE_DATABASE` or `CLICKHOUSE_SECRET` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let server = ClickHouse::of(&deps)?;
-    let credentials = deps.secret("CLICKHOUSE_SECRET", Credentials::from_json)?;
+    let event_store = EventStore::of(&deps)?;
     Ok(Function::trigger(move |event: KinesisEvent, _context| {
-        let (server, credentials) = (server.clone(), credentials.clone());
+        let event_store = event_store.clone();
         async move {
-            let server = server.signed_in(&*credentials.current().await?);
+            let server = event_store.connection().await?;
             Ok(taken(&event, load(&server, &event).await))
         }
     }))
@@ -86,17 +86,15 @@ impl Read {
 }
 
 async fn load_month(server: &ClickHouse, batches: &[Batch]) -> Result<usize, Error> {
-    let mut found = rows::look_up(server, batches).await?;
-    let already = found.len();
-    let mut turns = Turns::default();
-    loop {
-        let absent: Vec<_> =
-            batches.iter().filter(|batch| !found.contains(&rows::key(batch))).collect();
-        let Some(first) = absent.first() else { return Ok(batches.len() - already) };
-        let token = turns.token(rows::place(first), batches.len(), found.len())?;
-        rows::insert(server, &absent, &token).await?;
-        found = rows::look_up(server, batches).await?;
-    }
+    let (_, inserted) = insert_absent(
+        batches,
+        || rows::look_up(server, batches),
+        |found, batch| found.contains(&rows::key(batch)),
+        rows::place,
+        |absent, turn| rows::insert(server, absent, turn),
+    )
+    .await?;
+    Ok(inserted)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use clickhouse::Row;
 use domain::telemetry::Batch;
-use runtime::clickhouse::{ClickHouse, Error};
+use runtime::clickhouse::{ClickHouse, Error, Turn};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ struct TelemetryRow {
 }
 
 /// Inserts the batches as one block.
-pub async fn insert(server: &ClickHouse, batches: &[&Batch], token: &str) -> Result<(), Error> {
+pub async fn insert(server: &ClickHouse, batches: Vec<&Batch>, turn: Turn) -> Result<(), Error> {
     let rows: Vec<_> = batches
         .iter()
         .flat_map(|batch| {
@@ -80,5 +80,5 @@ pub async fn insert(server: &ClickHouse, batches: &[&Batch], token: &str) -> Res
             })
         })
         .collect();
-    server.insert("telemetry_events", &rows, token).await
+    server.insert("telemetry_events", &rows, &turn.token).await
 }

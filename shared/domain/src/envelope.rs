@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Entry, Fact, Game, OnceKey, PlayerId,
+    Entry, Fact, Game, OnceKey, PlayerId, event_type,
     purchase::{Price, Status},
     webhook,
 };
@@ -30,9 +30,9 @@ pub struct Envelope {
 #[must_use]
 pub fn envelope(entry: &Entry) -> Envelope {
     let (event_type, mut payload) = match &entry.fact {
-        Fact::PlayerSignedUp { .. } => ("user.signup", json!({})),
+        Fact::PlayerSignedUp { .. } => (event_type::SIGNUP, json!({})),
         Fact::PlayerLoggedIn { session, new_device } => {
-            ("user.login", json!({ "session_id": session, "new_device": new_device }))
+            (event_type::LOGIN, json!({ "session_id": session, "new_device": new_device }))
         }
         Fact::SessionRefreshed { session, .. } => {
             ("user.session.refreshed", json!({ "session_id": session }))
@@ -46,7 +46,7 @@ pub fn envelope(entry: &Entry) -> Envelope {
         Fact::PasswordChanged { .. } => ("user.password_changed", json!({})),
         Fact::PlayerRenamed {} => ("user.renamed", json!({})),
         // Whoever keeps copies takes this as the request to forget them.
-        Fact::PlayerErased {} => ("user.erased", json!({})),
+        Fact::PlayerErased {} => (event_type::ERASED, json!({})),
         Fact::PlayerReset {} => ("user.reset", json!({})),
         // Not the code itself: whoever reads events could use it.
         Fact::InviteCodeIssued { uses, expires_at, reason, .. } => (
@@ -55,7 +55,7 @@ pub fn envelope(entry: &Entry) -> Envelope {
                     "expires_at": expires_at, "reason": reason }),
         ),
         Fact::StreakClaimed { day, count, gold, xp, protections_used, formula } => (
-            "streak.claim",
+            event_type::STREAK_CLAIM,
             json!({ "day": day, "streak_count": count, "gold": gold, "xp": xp,
                     "protections_used": protections_used, "formula": formula }),
         ),
@@ -69,14 +69,14 @@ pub fn envelope(entry: &Entry) -> Envelope {
         ),
         Fact::RoundSettled { game, round, bet, win, multiplier, outcome, epoch, paytable } => (
             match game {
-                Game::Slot => "game.round.settled",
+                Game::Slot => event_type::ROUND_SETTLED,
             },
             json!({ "game": game, "round_id": round, "bet_gold": bet, "win_gold": win,
                     "multiplier": multiplier, "outcome": outcome, "epoch": epoch,
                     "paytable_version": paytable }),
         ),
         Fact::ItemPurchased { receipt, product, quantity, price, .. } => (
-            "shop.purchase.succeeded",
+            event_type::PURCHASE_SUCCEEDED,
             json!({ "receipt": receipt, "product_id": product, "quantity": quantity,
                     "price_gold": price }),
         ),
@@ -169,8 +169,8 @@ fn priced(price: &Price, mut payload: Value) -> Value {
 const fn purchase_event(to: Status) -> &'static str {
     match to {
         Status::Created | Status::Pending => "shop.purchase.pending",
-        Status::Succeeded => "shop.purchase.succeeded",
+        Status::Succeeded => event_type::PURCHASE_SUCCEEDED,
         Status::Failed | Status::Expired | Status::GrantFailed => "shop.purchase.failed",
-        Status::Refunded | Status::ChargedBack => "shop.purchase.refunded",
+        Status::Refunded | Status::ChargedBack => event_type::PURCHASE_REFUNDED,
     }
 }

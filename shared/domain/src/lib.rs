@@ -19,6 +19,7 @@ mod device;
 mod email;
 mod entry;
 mod envelope;
+pub mod event_type;
 pub mod fairness;
 mod frame;
 pub mod fraud;

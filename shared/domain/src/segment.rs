@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog;
+use crate::{
+    catalog,
+    event_type::{LOGIN, PURCHASE_SUCCEEDED, ROUND_SETTLED, SIGNUP, STREAK_CLAIM},
+};
 
 /// Days that money counts for, up to today.
 pub const WINDOW_DAYS: i32 = 90;
@@ -15,12 +18,17 @@ pub const FREQUENCY_DAYS: i32 = 30;
 /// For so many days who has signed up is new, up to today.
 pub const NEW_DAYS: i32 = 7;
 
+/// Types of the events that are actions here. Not what [`crate::Fact::is_action`] says:
+/// signing out, settings and an operator's work do not count to the shop, and a purchase
+/// with money does when it is paid, not when it begins.
+pub const ACTIONS: [&str; 5] = [SIGNUP, LOGIN, STREAK_CLAIM, ROUND_SETTLED, PURCHASE_SUCCEEDED];
+
 /// What the event store knows of a player.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Days since the last action; 0 is today.
+    /// Days since the last of [`ACTIONS`]; 0 is today.
     pub days_since_action: u32,
-    /// Of the last [`FREQUENCY_DAYS`], how many had an action.
+    /// Of the last [`FREQUENCY_DAYS`], how many had one.
     pub active_days: u32,
     /// Money paid within [`WINDOW_DAYS`], less what was given back, in the smallest unit
     /// of the currency that segments go by.

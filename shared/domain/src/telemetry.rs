@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::{PlayerId, TelemetryBatchId};
+use crate::{Ctx, PlayerId, TelemetryBatchId};
 
 /// Of events of a noisy name one in so many is kept.
 pub const SAMPLED_ONE_IN: u8 = 5;
@@ -37,6 +37,40 @@ pub struct Event {
     pub meta: Option<Map<String, Value>>,
     /// How many events it stands for.
     pub weight: u8,
+}
+
+/// An event as a client told it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub name: String,
+    /// When it was, as the client's clock has it.
+    pub client_ts: Timestamp,
+    pub meta: Option<Map<String, Value>>,
+}
+
+impl Batch {
+    /// What one request told, less what is not in the sample. With an idempotency `key` it
+    /// is the same batch whenever it is told. Of fewer than 255 events.
+    #[must_use]
+    pub fn of(
+        ctx: &Ctx,
+        user_id: PlayerId,
+        key: Option<&str>,
+        told: impl IntoIterator<Item = Told>,
+        noisy: &NoisyNames,
+    ) -> Self {
+        let batch_id = key.map_or_else(
+            || TelemetryBatchId::mint(ctx),
+            |key| TelemetryBatchId::of_key(user_id, key),
+        );
+        let events = (0..).zip(told).filter_map(|(n, Told { name, client_ts, meta })| {
+            let weight = noisy.weight(user_id, &name, client_ts)?;
+            Some(Event { n, name, client_ts, meta, weight })
+        });
+        let events = events.collect();
+        let trace_id = ctx.trace_id.clone();
+        Self { batch_id, user_id, received_at: ctx.now, trace_id, events }
+    }
 }
 
 /// Names of which there are so many that a sample says as much.
@@ -71,6 +105,8 @@ impl NoisyNames {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -98,6 +134,54 @@ mod tests {
         assert!(kept.iter().all(|weight| *weight == SAMPLED_ONE_IN));
         // Six standard deviations (40) around 2,000.
         assert!((1_760..=2_240).contains(&kept.len()), "{}", kept.len());
+    }
+
+    fn ctx(seed: u8) -> Ctx {
+        let now = Timestamp::from_millisecond(1_795_222_923_456).unwrap();
+        Ctx { now, seed: [seed; 32], trace_id: "t-1".to_owned() }
+    }
+
+    #[test]
+    fn what_is_left_out_leaves_its_place_empty() {
+        let names = NoisyNames::parse("client.fps");
+        let player = PlayerId::from_bytes([1; 16]);
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        let sampled = |ms: &i64| names.weight(player, "client.fps", at(*ms)).is_some();
+        let kept = (0..).find(sampled).unwrap();
+        let left_out = (0..).find(|ms| !sampled(ms)).unwrap();
+        let told = [
+            ("client.fps", left_out),
+            ("page.view", 7),
+            ("client.fps", kept),
+            ("client.fps", left_out),
+            ("page.leave", 3),
+        ];
+        let told = told.map(|(name, ms)| {
+            let meta = json!({ "ms": ms }).as_object().cloned();
+            Told { name: name.to_owned(), client_ts: at(ms), meta }
+        });
+        let ctx = ctx(0);
+        let batch = Batch::of(&ctx, player, None, told.clone(), &names);
+        let event = |n: u8, weight| {
+            let Told { name, client_ts, meta } = told[usize::from(n)].clone();
+            Event { n, name, client_ts, meta, weight }
+        };
+        assert_eq!(batch.events, [event(1, 1), event(2, SAMPLED_ONE_IN), event(4, 1)]);
+        assert_eq!((batch.user_id, batch.received_at), (player, ctx.now));
+        assert_eq!(batch.trace_id, ctx.trace_id);
+    }
+
+    #[test]
+    fn a_batch_with_a_key_is_the_same_one_again_and_one_without_is_new() {
+        let id = |player, key, seed| {
+            Batch::of(&ctx(seed), player, key, [], &NoisyNames::default()).batch_id
+        };
+        let [player, other] = [1, 2].map(|byte| PlayerId::from_bytes([byte; 16]));
+        assert_eq!(id(player, Some("k"), 1), TelemetryBatchId::of_key(player, "k"));
+        assert_eq!(id(player, Some("k"), 1), id(player, Some("k"), 2));
+        assert_ne!(id(player, Some("k"), 1), id(other, Some("k"), 1));
+        assert_eq!(id(player, None, 1), TelemetryBatchId::mint(&ctx(1)));
+        assert_ne!(id(player, None, 1), id(player, None, 2));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod absent;
 mod erased;
+mod event_store;
 mod rejected;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -17,8 +18,9 @@ use hyper_util::{
 use serde::Serialize;
 use serde_json::Value;
 
-pub use absent::{ATTEMPTS, Turns};
+pub use absent::{ATTEMPTS, Turn, insert_absent};
 pub use erased::{erased, forget};
+pub use event_store::EventStore;
 pub use rejected::{Rejected, hex, set_aside};
 
 use crate::{Deps, Env, chain, deps::MissingVariable, secrets::Credentials};
@@ -186,10 +188,7 @@ enum Way {
 
 impl ClickHouse {
     /// The server that the function is told of, or what stands in for it.
-    ///
-    /// # Errors
-    /// The function is told of none.
-    pub fn of(deps: &Deps) -> Result<Self, MissingVariable> {
+    fn of(deps: &Deps) -> Result<Self, MissingVariable> {
         match &deps.clickhouse {
             Some(port) => Ok(Self(Way::Port(Arc::clone(port)))),
             None => Ok(Self::new(&Config::from_env(&deps.env)?)),
@@ -210,8 +209,7 @@ impl ClickHouse {
     }
 
     /// The same server and connections, as somebody it knows.
-    #[must_use]
-    pub fn signed_in(&self, credentials: &Credentials) -> Self {
+    fn signed_in(&self, credentials: &Credentials) -> Self {
         Self(match &self.0 {
             Way::Http(client) => {
                 let client = Client::clone(client).with_user(&credentials.username);

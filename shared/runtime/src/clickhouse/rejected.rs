@@ -8,7 +8,7 @@ use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ClickHouse, Error, absent::Turns};
+use super::{ClickHouse, Error, insert_absent};
 
 /// A row of `events_rejected`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Row)]
@@ -41,6 +41,11 @@ impl Rejected {
     fn key(&self) -> Key {
         (self.shard_id.clone(), self.sequence_number.clone(), self.digest.clone())
     }
+
+    /// The place of all blocks that begin with the record.
+    fn place(&self) -> String {
+        format!("{}:{}:{}", self.shard_id, self.sequence_number, self.digest)
+    }
 }
 
 /// Shard, sequence number and digest.
@@ -61,17 +66,17 @@ pub async fn set_aside(server: &ClickHouse, records: &[Rejected]) -> Result<(), 
     if records.is_empty() {
         return Ok(());
     }
-    let mut turns = Turns::default();
-    loop {
-        let known = known(server, records).await?;
-        let new: Vec<_> =
-            records.iter().filter(|record| !known.contains(&record.key())).cloned().collect();
-        let Some(first) = new.first() else { break };
-        let (shard, sequence, digest) = first.key();
-        let place = format!("{shard}:{sequence}:{digest}");
-        let token = turns.token(place, records.len(), records.len() - new.len())?;
-        server.insert("events_rejected", &new, &token).await?;
-    }
+    insert_absent(
+        records,
+        || known(server, records),
+        |known, record| known.contains(&record.key()),
+        Rejected::place,
+        |new, turn| async move {
+            let new: Vec<_> = new.into_iter().cloned().collect();
+            server.insert("events_rejected", &new, &turn.token).await
+        },
+    )
+    .await?;
     for Rejected { shard_id, sequence_number, reason, .. } in records {
         tracing::error!(shard_id, sequence_number, reason, "set a record aside");
     }
