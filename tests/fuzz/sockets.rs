@@ -26,7 +26,11 @@ fn message() -> impl Strategy<Value = String> {
         3 => sample::select(vec!["\"sync\"", "\"ping\""]).prop_map(str::to_owned),
         1 => value(),
     ];
-    let sound = vec![r#"{"action":"ping"}"#, r#"{"action":"sync","last_seq":0}"#];
+    let sound = vec![
+        r#"{"action":"ping"}"#,
+        r#"{"action":"sync","last_seq":0}"#,
+        r#"{"type":"sync","last_seq":0}"#,
+    ];
     let seq = prop_oneof![
         any::<u64>().prop_map(|seq| seq.to_string()),
         (0..4_u64).prop_map(|seq| seq.to_string()),

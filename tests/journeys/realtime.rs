@@ -1,6 +1,9 @@
 //! Who gets onto the socket, and who is told what.
 
-use devstack::engine::{Call, Fault, Verdict};
+use devstack::{
+    Options,
+    engine::{Call, Fault, Verdict},
+};
 use domain::PlayerId;
 use reqwest::Method;
 use serde_json::json;
@@ -84,6 +87,32 @@ async fn what_a_socket_does_not_understand_it_says() {
         assert_eq!(frame["data"]["code"], "validation_failed", "{message}");
         assert!(frame["data"]["message"].as_str().is_some_and(|text| !text.is_empty()));
     }
+    up_to_pong(&mut socket).await;
+}
+
+#[tokio::test]
+async fn what_clients_of_the_old_games_socket_say_is_refused_or_taken_as_the_switch_is() {
+    let old = [json!({ "type": "ping" }), json!({ "type": "sync", "last_seq": 1 })];
+    let target = Target::start().await;
+    let player = target.player().await;
+    let mut socket = greeted(player.socket().await).await;
+    for message in &old {
+        socket.send(message).await;
+        let frame = socket.next().await;
+        assert_eq!(frame["data"]["code"], "games_socket_retired", "{message}");
+    }
+    up_to_pong(&mut socket).await;
+
+    let parameters = [("EnableLegacyGamesWs".to_owned(), "true".to_owned())].into();
+    let stack = stack_with(Options { parameters, ..Options::default() }).await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    let mut socket = greeted(player.socket().await).await;
+    for (message, answer) in old.iter().zip(["pong", "stats_update"]) {
+        socket.send(message).await;
+        assert_eq!(socket.next().await["type"], answer);
+    }
+    socket.send(&json!({ "type": "spin", "bet": 10 })).await;
+    assert_eq!(socket.next().await["data"]["code"], "validation_failed");
     up_to_pong(&mut socket).await;
 }
 

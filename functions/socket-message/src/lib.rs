@@ -2,13 +2,15 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use contract::{
+    Code,
     home::DashboardCore,
-    realtime::{ClientMessage, ConnectionData, ConnectionFrame},
+    realtime::{ClientMessage, ConnectionData, ConnectionFrame, of_games_socket},
 };
 use domain::PlayerId;
 use runtime::{
     Clock, Deps, Function, chain,
     http::read_json,
+    metrics,
     push::{Delivery, Sockets},
 };
 use serde::Serialize;
@@ -24,11 +26,14 @@ const LONGEST_GAP: u64 = 60;
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `SOCKET_ENDPOINT` is not set.
+/// `TABLE_NAME`, `SOCKET_ENDPOINT`, `STAGE` or `ENABLE_LEGACY_GAMES_WS` is not set, or the
+/// last is neither `true` nor `false`.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let desk = Desk {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         sockets: Sockets::new(&deps)?,
+        stage: deps.env.require("STAGE")?.to_owned(),
+        takes_games_socket: deps.env.require("ENABLE_LEGACY_GAMES_WS")?.parse()?,
         clock: deps.clock,
     };
     Ok(Function::trigger(move |event: ApiGatewayWebsocketProxyRequest, _context| {
@@ -41,6 +46,9 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 struct Desk {
     store: Store,
     sockets: Sockets,
+    stage: String,
+    /// Whether messages of the old `/api/games/ws` are taken.
+    takes_games_socket: bool,
     clock: Clock,
 }
 
@@ -69,16 +77,27 @@ impl Desk {
             tracing::warn!(%player, error = chain(&error), "not noted as present");
         }
         let line = Line { desk: self, player, connection_id };
-        match read_json::<ClientMessage>(event.body.unwrap_or_default().as_bytes()) {
+        match self.read(event.body.unwrap_or_default().into_bytes()) {
             Ok(ClientMessage::Ping {}) => line.say(0, ConnectionData::Pong {}).await?,
             Ok(ClientMessage::Sync { last_seq }) => line.sync(last_seq).await?,
-            Err(problem) => {
-                let code = problem.code();
+            Err(code) => {
                 let message = code.wording(contract::Language::default()).message.to_owned();
                 line.say(0, ConnectionData::Error { code: code.to_string(), message }).await?
             }
         };
         Ok(json!({ "statusCode": 200 }))
+    }
+
+    fn read(&self, mut message: Vec<u8>) -> Result<ClientMessage, Code> {
+        if let Some(modern) = of_games_socket(&message) {
+            let (now, accepted) = (self.clock.now(), self.takes_games_socket);
+            metrics::record(metrics::GamesSocket::new(now, self.stage.clone(), accepted));
+            if !accepted {
+                return Err(Code::GamesSocketRetired);
+            }
+            message = modern;
+        }
+        read_json(&message).map_err(|problem| problem.code())
     }
 }
 

@@ -179,6 +179,26 @@ impl DeadLetter {
     }
 }
 
+/// A message of the old `/api/games/ws`. Called after connections, as dashboards know it.
+#[metrics(emf::dimension_sets = [["stage"], ["stage", "result"]])]
+pub struct GamesSocket {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    /// `accepted` or `rejected`.
+    result: &'static str,
+    ws_legacy_games_connections_total: u64,
+}
+
+impl GamesSocket {
+    /// One more, at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String, accepted: bool) -> Self {
+        let result = if accepted { "accepted" } else { "rejected" };
+        Self { at: at.into(), stage, result, ws_legacy_games_connections_total: 1 }
+    }
+}
+
 /// What a sweep of the outbox found, of the players it looked at.
 #[metrics(emf::dimension_sets = [["stage"]])]
 pub struct OutboxSweep {

@@ -12,6 +12,7 @@ use aws_sdk_apigatewaymanagement::{
     primitives::Blob,
 };
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use contract::realtime::fitted;
 use domain::{Frame, PlayerId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -179,7 +180,7 @@ impl Sockets {
         Ok(Self { client: aws_sdk_apigatewaymanagement::Client::from_conf(config) })
     }
 
-    /// Posts one frame.
+    /// Posts one frame, or, where it is too long for one, that there is something.
     ///
     /// # Errors
     /// Anything but delivered or gone.
@@ -191,7 +192,7 @@ impl Sockets {
         connection_id: &str,
         frame: &impl Serialize,
     ) -> Result<Delivery, SocketError> {
-        let data = serde_json::to_vec(frame).expect("frames serialize");
+        let data = serde_json::to_vec(frame).and_then(fitted).expect("frames serialize");
         let answer = self
             .client
             .post_to_connection()

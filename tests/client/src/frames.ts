@@ -42,6 +42,8 @@ export interface FrameData {
       lifetime_active_days: number;
     };
   };
+  /** Stands for a frame of the type `of` that is too long to be sent: ask the API. */
+  reduced: { of: string; bytes: number };
   pong: Record<string, never>;
   error: { code: string; message: string };
 }

@@ -37,7 +37,7 @@ export class Inbox {
 
   /** Takes a frame; the answer is the `last_seq` to ask after, if something was missed. */
   take(frame: Frame): number | undefined {
-    switch (frame.type) {
+    switch (subject(frame)) {
       case "sync_connected":
       case "pong":
       case "error":
@@ -89,7 +89,7 @@ export class Inbox {
   }
 
   #once(frame: Frame, missed: boolean): void {
-    const key = `${frame.seq} ${frame.type}`;
+    const key = `${frame.seq} ${subject(frame)}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     for (const oldest of this.#seen) {
@@ -97,10 +97,15 @@ export class Inbox {
       this.#seen.delete(oldest);
     }
     // Statistics follow their entry at a distance, and say nothing about its frames.
-    if (frame.type !== "stats_update" && frame.seq > this.#latest) {
+    if (subject(frame) !== "stats_update" && frame.seq > this.#latest) {
       this.#whole = Math.max(this.#whole ?? 0, this.#latest);
       this.#latest = frame.seq;
     }
     this.#deliver(frame, missed);
   }
+}
+
+/** The type of a frame, or of the one that it stands for. */
+function subject(frame: Frame): string {
+  return frame.type === "reduced" ? frame.data.of : frame.type;
 }

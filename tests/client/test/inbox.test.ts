@@ -13,12 +13,13 @@ beforeEach(() => {
   inbox.opened();
 });
 
-/** Takes `type seq` each; the last answer. */
+/** Takes `type seq` or `reduced:type seq` each; the last answer. */
 function take(...frames: string[]): number | undefined {
   let ask: number | undefined;
   for (const frame of frames) {
-    const [type, seq] = frame.split(" ");
-    ask = inbox.take({ type, seq: Number(seq) } as Frame);
+    const [types, seq] = frame.split(" ");
+    const [type, of] = types!.split(":");
+    ask = inbox.take({ type, seq: Number(seq), data: { of } } as Frame);
   }
   return ask;
 }
@@ -87,4 +88,11 @@ test("nothing missed is nothing to ask for", () => {
   take("initial_state 5");
   inbox.opened();
   assert.equal(take("initial_state 5"), undefined);
+});
+
+test("what is reduced stands for what it is of", () => {
+  take("reduced:initial_state 5", "profile_update 6", "reduced:game_update 6", "game_update 6");
+  assert.deepEqual(told, ["reduced 5", "profile_update 6", "reduced 6"]);
+  inbox.opened();
+  assert.equal(take("initial_state 7"), 5);
 });

@@ -25,7 +25,7 @@ use tokio_tungstenite::{
 use super::{
     Guard, Reply, SOCKET_STAGE, message, read_body,
     socket_event::Connection,
-    sockets::{Attached, MESSAGE_MAX, Sockets},
+    sockets::{Attached, FRAME_MAX, MESSAGE_MAX, Sockets},
 };
 use crate::{invoke::Invoker, spec::Spec};
 
@@ -204,7 +204,7 @@ impl Session {
             Ok(upgraded) => {
                 let config = WebSocketConfig::default()
                     .max_message_size(Some(MESSAGE_MAX))
-                    .max_frame_size(Some(MESSAGE_MAX));
+                    .max_frame_size(Some(FRAME_MAX));
                 let io = TokioIo::new(upgraded);
                 let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
                 self.converse(socket, attached).await

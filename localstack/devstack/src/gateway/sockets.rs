@@ -18,6 +18,8 @@ use crate::engine::{Answer, now};
 const OUTBOUND_MAX: usize = 256;
 /// Largest message either way.
 pub(super) const MESSAGE_MAX: usize = 128 * 1024;
+/// Largest frame of a client; a message may have several.
+pub(super) const FRAME_MAX: usize = 32 * 1024;
 
 /// All open sockets of a stack. Clones share them.
 #[derive(Clone, Debug, Default)]

@@ -16,7 +16,12 @@ use tokio::{
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{
-        Error, Message, client::IntoClientRequest as _, protocol::frame::coding::CloseCode,
+        Error, Message,
+        client::IntoClientRequest as _,
+        protocol::frame::{
+            Frame,
+            coding::{CloseCode, Data, OpCode},
+        },
     },
 };
 
@@ -338,14 +343,36 @@ async fn the_function_chooses_the_subprotocol() {
     assert_eq!(reply.headers()["sec-websocket-protocol"], "bearer");
 }
 
+/// A message in `frames` of so many bytes each.
+fn in_frames(frames: usize, bytes: usize) -> impl Iterator<Item = Message> {
+    (1..=frames).map(move |number| {
+        let opcode = if number == 1 { Data::Text } else { Data::Continue };
+        Message::Frame(Frame::message("x".repeat(bytes), OpCode::Data(opcode), number == frames))
+    })
+}
+
 #[tokio::test]
 async fn too_long_a_message_closes_with_1009() {
+    for too_long in [in_frames(1, 32 * 1024 + 1), in_frames(5, 30 * 1024)] {
+        let mut stack = answering(Vec::new()).await;
+        let (mut socket, _) = stack.connected().await;
+        for frame in too_long {
+            socket.send(frame).await.expect("sent");
+        }
+        assert_eq!(closed(&mut socket).await, CloseCode::Size);
+        assert_eq!(stack.event().await.1["requestContext"]["disconnectStatusCode"], 1009);
+    }
+}
+
+#[tokio::test]
+async fn a_long_message_comes_in_several_frames() {
     let mut stack = answering(Vec::new()).await;
     let (mut socket, _) = stack.connected().await;
-    let long = "x".repeat(128 * 1024 + 1);
-    socket.send(Message::text(long)).await.expect("sent");
-    assert_eq!(closed(&mut socket).await, CloseCode::Size);
-    assert_eq!(stack.event().await.1["requestContext"]["disconnectStatusCode"], 1009);
+    for frame in in_frames(4, 32 * 1024) {
+        socket.send(frame).await.expect("sent");
+    }
+    let (_, event) = stack.event().await;
+    assert_eq!(event["body"].as_str().map(str::len), Some(128 * 1024));
 }
 
 #[tokio::test]

@@ -289,6 +289,12 @@ codes! {
         ko "읽을 수 없는 기록", "원장의 기록을 아직 읽을 수 없어 다시 발행하지 못했습니다.";
         en "Unreadable record", "The record in the journal still cannot be read.";
 
+    // The socket
+    /// A message of the old `/api/games/ws`, which this deployment does not take.
+    GamesSocketRetired = "games_socket_retired", 422;
+        ko "종료된 게임 소켓", "이전 게임 소켓 메시지는 더 이상 지원되지 않습니다. 앱을 업데이트해 주세요.";
+        en "Games socket retired", "Messages of the old games socket are no longer taken. Please update.";
+
     // The service
     /// Others kept changing the same state; the same request will succeed.
     ConflictRetry = "conflict_retry", 503, retry 1;
