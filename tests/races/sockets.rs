@@ -1,8 +1,15 @@
 //! One ticket, and one player's many sockets.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use devstack::engine::{Call, Fault, Verdict};
 use futures::future::join_all;
 use reqwest::Method;
-use tests::{Api, Player, Socket, stack};
+use serde_json::json;
+use tests::{Api, DEADLINE, Player, Socket, stack};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_opens_one_of_twenty_sockets() {
@@ -38,5 +45,63 @@ async fn every_socket_of_a_player_sees_every_change_in_order() {
         let rounds = socket.frames.iter().filter(|frame| frame["type"] == "game_update");
         let seqs: Vec<_> = rounds.filter_map(|frame| frame["seq"].as_u64()).collect();
         assert_eq!(seqs, (2..=11).collect::<Vec<_>>());
+    }
+}
+
+/// `@connections` that takes its time for one socket, and notes who is posted to.
+#[derive(Debug)]
+struct Slow {
+    connection: String,
+    posts: Mutex<Vec<String>>,
+}
+
+impl Fault for Slow {
+    fn before(&self, call: &Call<'_>) -> Verdict {
+        if call.operation != "PostToConnection" {
+            return Verdict::Pass;
+        }
+        self.posts.lock().expect("no panic").push(call.connection.to_owned());
+        let slow = call.connection == self.connection;
+        if slow { Verdict::Delay(Duration::from_millis(500)) } else { Verdict::Pass }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_sockets_are_slow_delays_nobody_of_the_same_batch() {
+    let stack = stack().await;
+    let (mut connections, mut records) = (Vec::new(), Vec::new());
+    let mut sockets = Vec::new();
+    for name in ["slow", "quick"] {
+        let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+        let mut socket = player.socket().await;
+        let greeting = socket.until("sync_connected").await;
+        socket.until("initial_state").await;
+        let frame = |seq: u64| {
+            json!({ "type": "user_action", "user_id": player.id, "seq": seq, "data": {},
+                    "timestamp": "2026-12-01T09:00:00Z" })
+        };
+        let body = json!({ "player": player.id, "frames": [frame(100), frame(101)] });
+        connections.push(greeting["data"]["connection_id"].as_str().expect("an id").to_owned());
+        records.push(json!({
+            "messageId": name, "body": body.to_string(),
+            "attributes": { "MessageGroupId": player.id, "ApproximateReceiveCount": "1" },
+        }));
+        sockets.push((player, socket));
+    }
+    stack.settled(DEADLINE).await.expect("settles");
+    let [slow, quick] = &connections[..] else { panic!("two sockets") };
+    let fault = Arc::new(Slow { connection: slow.clone(), posts: Mutex::default() });
+    stack.engine().set_fault(Some(fault.clone()));
+
+    let answer = stack.invoke("PushFunction", json!({ "Records": records })).await;
+
+    assert_eq!(answer.expect("is delivered"), json!({ "batchItemFailures": [] }));
+    let posts = fault.posts.lock().expect("no panic").clone();
+    let last = |of: &String| posts.iter().rposition(|post| post == of).expect("was posted to");
+    assert_eq!(posts.len(), 4, "{posts:?}");
+    assert!(last(quick) < last(slow), "{posts:?}");
+    for (player, socket) in &mut sockets {
+        let frame = socket.until_frame(|frame| frame["seq"] == 101).await;
+        assert_eq!(frame["user_id"], player.id.as_str());
     }
 }

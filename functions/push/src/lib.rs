@@ -12,7 +12,7 @@
 //! itself drops a message only when every socket of its time is closed
 //! (`template.yaml` has the numbers).
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{
@@ -81,25 +81,34 @@ enum Error {
 }
 
 impl Push {
-    /// Delivers the batch. A player whose message fails gets none of the later
-    /// ones either, so that the order holds; the others go on.
+    /// Delivers the batch, each player's messages in order and the players at once: whose
+    /// sockets are slow delays nobody else.
     async fn deliver_all(&self, records: Vec<SqsMessage>) -> SqsBatchResponse {
-        let mut answer = SqsBatchResponse::default();
-        let mut stopped = BTreeSet::new();
+        let mut players: BTreeMap<_, Vec<SqsMessage>> = BTreeMap::new();
         for record in records {
-            let id = record.message_id.clone().unwrap_or_default();
             let group = record.attributes.get("MessageGroupId").cloned();
-            if stopped.contains(&group) {
-                answer.add_failure(id);
-                continue;
-            }
-            if let Err(error) = self.deliver(&record).await {
-                tracing::error!(message_id = id, ?group, %error, "a push message comes back");
-                stopped.insert(group);
-                answer.add_failure(id);
-            }
+            players.entry(group).or_default().push(record);
+        }
+        let failed = players.into_values().map(|messages| self.deliver_in_order(messages));
+        let mut answer = SqsBatchResponse::default();
+        for id in join_all(failed).await.into_iter().flatten() {
+            answer.add_failure(id);
         }
         answer
+    }
+
+    /// Delivers a player's messages up to the first that fails; what is to come again.
+    async fn deliver_in_order(&self, messages: Vec<SqsMessage>) -> Vec<String> {
+        let mut messages = messages.into_iter();
+        while let Some(message) = messages.next() {
+            let Err(error) = self.deliver(&message).await else { continue };
+            let id = message.message_id.clone().unwrap_or_default();
+            let group = message.attributes.get("MessageGroupId");
+            tracing::error!(message_id = id, ?group, %error, "a push message comes back");
+            let later = messages.filter_map(|message| message.message_id);
+            return std::iter::once(id).chain(later).collect();
+        }
+        Vec::new()
     }
 
     async fn deliver(&self, record: &SqsMessage) -> Result<(), Error> {
