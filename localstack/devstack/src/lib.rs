@@ -23,7 +23,7 @@ mod stack;
 pub mod template;
 pub mod triggers;
 
-pub use stack::{Options, Stack};
+pub use stack::{Between, Options, Stack};
 
 /// Logs to standard error from `info` on, or as `RUST_LOG` says. For a program's
 /// `main`.

@@ -51,9 +51,15 @@ pub struct Options {
     pub payment_delays: provider::Delays,
     /// Who lets its time pass.
     pub payment_pace: provider::Pace,
+    /// Who stands between everything and the functions: for tests in which
+    /// invocations go wrong.
+    pub between: Option<Between>,
     pub clock: Clock,
     pub entropy: Entropy,
 }
+
+/// Makes another invoker of one.
+pub type Between = Arc<dyn Fn(Arc<dyn Invoker>) -> Arc<dyn Invoker> + Send + Sync>;
 
 impl Default for Options {
     /// In memory, on any port, with the machine's clock and dice.
@@ -67,6 +73,7 @@ impl Default for Options {
             parameters: Parameters::new(),
             payment_delays: provider::Delays::default(),
             payment_pace: provider::Pace::ByItself,
+            between: None,
             clock: Clock::system(),
             entropy: Entropy::system(),
         }
@@ -114,7 +121,10 @@ impl Stack {
             trim_streams(data, options.clock.now())?;
         }
         put_secrets(&secrets, &spec, &engine)?;
-        let (functions, endpoint) = functions(&options, &spec, &engine).await?;
+        let (mut functions, endpoint) = functions(&options, &spec, &engine).await?;
+        if let Some(between) = &options.between {
+            functions = between(functions);
+        }
         let adapters = Arc::new(Adapters::new(&engine, &spec));
         let parts = Parts {
             invoker: Arc::clone(&functions),
