@@ -7,7 +7,7 @@ use std::sync::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use devstack::{
-    Stack,
+    Options, Stack,
     engine::{Call, Fault, Service, Verdict},
 };
 use domain::PlayerId;
@@ -16,7 +16,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use store::{Claimed, MailProgress};
 use tests::{
-    Api, DEADLINE, Hands, Mailbox, PASSWORD, Player, Target, fresh_name, stack, stack_with,
+    Api, DEADLINE, Hands, Mailbox, PASSWORD, Player, Table, Target, fresh_name, stack, stack_with,
 };
 
 use crate::account::whole_table;
@@ -366,6 +366,37 @@ async fn an_event_that_comes_twice_is_mailed_once_and_what_is_none_is_skipped() 
     for fact in ["r-1", "gold_1000", "1100 KRW", "1000"] {
         assert!(text.contains(fact), "{fact}: {text}");
     }
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_read_is_set_aside_and_holds_up_nobody() {
+    let parameters = [("EventStreamShards".to_owned(), "1".to_owned())].into();
+    let stack = stack_with(Options { parameters, ..Options::default() }).await;
+    let (mailbox, table) = (Mailbox::of(&stack), Table::of(&stack));
+    let api = Api::new(&stack.base_url);
+    let (poor, other) = (Player::sign_up(&api).await, Player::sign_up(&api).await);
+    for player in [&poor, &other] {
+        mailbox.confirm(player, &address(player)).await;
+    }
+    let pk = format!("PLAYER#{}", poor.id);
+    let mut item = table.item(&pk, "AUTH#EMAIL").await;
+    item["confirm_until"] = json!({ "S": "from the future" });
+    table.put(vec![item]).await;
+
+    for player in [&poor, &other] {
+        player.change_password(PASSWORD, NEW).send().await.ok();
+    }
+
+    mailbox.newest(&address(&other), 2).await;
+    assert_eq!(mailbox.to(&address(&poor)).await.len(), 1);
+    let sqs = aws_sdk_sqs::Client::new(&stack.engine().sdk_config());
+    let queue = &stack.spec().functions["MailSendFunction"].env["FAILURE_QUEUE_URL"];
+    let aside = sqs.receive_message().queue_url(queue).send().await.expect("answers");
+    let [aside] = aside.messages() else { panic!("{aside:?}") };
+    let body = aside.body().expect("a body");
+    let told: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!([&told["reason"], &told["user_id"]], ["unreadable_item", &poor.id]);
+    assert!(!body.contains(&address(&poor)));
 }
 
 #[tokio::test]

@@ -95,7 +95,16 @@ impl Mails {
                 tracing::error!(sequence, "skipped a record that is no event");
                 continue;
             };
-            if let Err(error) = self.mail(post, &event).await {
+            let mailed = match self.mail(post, &event).await {
+                // No retry makes it readable, and others wait behind it. What it holds is
+                // personal, so only where it lies is told.
+                Err(Delayed::Table(store::Error::Corrupt { pk, sk, .. })) => {
+                    tracing::error!(pk, sk, "set aside: an item cannot be read");
+                    post.set_aside(&event, "unreadable_item").await.map_err(Delayed::Queue)
+                }
+                mailed => mailed,
+            };
+            if let Err(error) = mailed {
                 let Envelope { user_id, seq, trace_id, .. } = &event;
                 tracing::error!(%user_id, seq, trace_id, %error, "a mail comes back");
                 answer.add_failure(sequence);
