@@ -1,6 +1,7 @@
 //! A day on which nothing behind the answers works at the first try: functions end in
-//! the middle of a batch, batches come twice, ClickHouse dies, and some records are
+//! the middle of a batch, batches come twice, ClickHouse goes away, and some records are
 //! garbage. What the rows, the views and the statistics hold is the journal all the same.
+//! (What a server does that is killed is in `loader.rs` and `tests/crash`.)
 
 use std::{
     collections::BTreeMap,
@@ -125,7 +126,7 @@ impl Invoker for BadDay {
     }
 }
 
-/// One after another, as one device sends; again what was not let in.
+/// One after another, as one device sends.
 async fn play(players: &[Player], commands: Vec<Command>) -> Result<()> {
     for command in commands {
         let answer = command.call(&players[command.player]).try_send().await?;
@@ -178,7 +179,7 @@ async fn rows_views_and_statistics_are_the_journal_whatever_goes_wrong() -> Resu
     };
     all(&commands).await?;
     put_garbage(&stack, &mut dice).await?;
-    server.kill().await?;
+    server.stop().await?;
     all(&later).await?;
     server.resume().await?;
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    ops::RangeInclusive,
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,12 @@ use tokio::{sync::watch, task::JoinSet};
 
 /// One device in so many is cut off halfway, without a word.
 const CUT_OFF: usize = 5;
+
+/// They come back within this time, as `tests/client` does.
+const COMES_BACK: Duration = Duration::from_secs(1);
+
+/// After the cut, until those who came back have caught up.
+const UNREST: Duration = Duration::from_secs(2);
 
 /// The frames that every round has.
 const OF_A_ROUND: [&str; 2] = ["profile_update", "game_update"];
@@ -51,10 +58,11 @@ pub async fn measure(scene: &Scene) -> Result<()> {
         socket.until("initial_state").await;
         sockets.push(socket);
     }
-    let started = Instant::now();
+    let (started, began) = (Instant::now(), Clock::system().now());
     for (number, socket) in sockets.into_iter().enumerate() {
         let cut_off = (number % CUT_OFF == 0).then(|| started + scene.time / 2);
-        let device = Device::new(players[number % players.len()].clone());
+        let pause = COMES_BACK.mul_f64(unit(number * 37));
+        let device = Device::new(players[number % players.len()].clone(), pause);
         let last = ends[number % players.len()].clone();
         devices.spawn(device.watch(socket, cut_off, last));
     }
@@ -77,7 +85,8 @@ pub async fn measure(scene: &Scene) -> Result<()> {
     while let Some(device) = devices.join_next().await {
         seen.push(device??);
     }
-    report(scene, rounds, took, &seen);
+    let cut = began.checked_add(scene.time / 2)?;
+    report(scene, rounds, took, &seen, cut..=cut.checked_add(UNREST)?);
     stack.shutdown().await?;
     ensure!(seen.iter().all(|device| device.strangers == 0), "a frame of another player");
     Ok(())
@@ -86,7 +95,7 @@ pub async fn measure(scene: &Scene) -> Result<()> {
 /// A spin after each pause; how many there were.
 async fn play(player: &Player, started: Instant, time: Duration, pause: Duration) -> Result<u64> {
     // Not all in the same instant.
-    let shift = pause.mul_f64(f64::from(player.id.bytes().map(u32::from).sum::<u32>() % 97) / 97.0);
+    let shift = pause.mul_f64(unit(player.id.bytes().map(usize::from).sum()));
     let mut due = started + shift;
     let mut rounds = 0;
     while due < started + time {
@@ -99,26 +108,35 @@ async fn play(player: &Player, started: Instant, time: Duration, pause: Duration
     Ok(rounds)
 }
 
+/// A part of one, spread evenly enough over neighbours.
+fn unit(number: usize) -> f64 {
+    f64::from(u32::try_from(number % 97).unwrap_or(0)) / 97.0
+}
+
 /// What one device has seen.
 struct Device {
     player: Player,
+    /// From being cut off to coming back.
+    pause: Duration,
     /// The entry up to which the last `initial_state` speaks for the frames.
     covered: u64,
     /// `(seq, type)` of the frames of rounds.
     seen: BTreeSet<(u64, String)>,
     /// The same, since the socket was opened.
     on_this_socket: BTreeSet<(u64, String)>,
-    /// From an entry's time to its frame, of those that were not replayed, in ms.
-    delays_ms: Vec<u64>,
+    /// When entries were made, and how long their frames took, in ms, of those that were
+    /// not replayed.
+    delays_ms: Vec<(Timestamp, u64)>,
     replayed: u64,
     twice: u64,
     strangers: u64,
 }
 
 impl Device {
-    fn new(player: Player) -> Self {
+    fn new(player: Player, pause: Duration) -> Self {
         Self {
             player,
+            pause,
             // The signup.
             covered: 1,
             seen: BTreeSet::new(),
@@ -158,6 +176,7 @@ impl Device {
                 () = cut => {
                     cut_off = None;
                     drop(socket);
+                    tokio::time::sleep(self.pause).await;
                     opened = Clock::system().now();
                     self.on_this_socket.clear();
                     socket = self.player.socket().await;
@@ -190,7 +209,7 @@ impl Device {
             self.replayed += 1;
         } else {
             let delay = Clock::system().now().as_millisecond() - at.as_millisecond();
-            self.delays_ms.push(delay.try_into().unwrap_or(0));
+            self.delays_ms.push((at, delay.try_into().unwrap_or(0)));
         }
         Ok(())
     }
@@ -207,14 +226,15 @@ impl Device {
     }
 }
 
-fn report(scene: &Scene, rounds: u64, took: Duration, devices: &[Device]) {
+fn report(
+    scene: &Scene,
+    rounds: u64,
+    took: Duration,
+    devices: &[Device],
+    unrest: RangeInclusive<Timestamp>,
+) {
     let sum = |of: fn(&Device) -> u64| devices.iter().map(of).sum::<u64>();
-    let mut delays: Vec<_> = devices.iter().flat_map(|device| &device.delays_ms).collect();
-    delays.sort_unstable();
-    let percentile = |percent: usize| {
-        let last = delays.len().saturating_sub(1);
-        delays.get(last * percent / 100).copied().copied().unwrap_or(0)
-    };
+    let delays: Vec<_> = devices.iter().flat_map(|device| &device.delays_ms).collect();
     println!(
         "{} sockets of {} players, a spin every {:?} each; clients in the same process, {} build",
         devices.len(),
@@ -223,16 +243,21 @@ fn report(scene: &Scene, rounds: u64, took: Duration, devices: &[Device]) {
         if cfg!(debug_assertions) { "dev" } else { "release" },
     );
     println!("{rounds} rounds in {:.1} s, {} frames of rounds", took.as_secs_f64(), delays.len());
+    println!("from an entry's time, which is before its commit, to its frame:");
+    let (rest, calm): (Vec<_>, Vec<_>) = delays.iter().partition(|(at, _)| unrest.contains(at));
+    for (what, delays) in [("all", &delays), ("calm", &calm), ("unrest", &rest)] {
+        let mut delays: Vec<_> = delays.iter().map(|(_, ms)| *ms).collect();
+        delays.sort_unstable();
+        let percentile = |percent: usize| {
+            let last = delays.len().saturating_sub(1);
+            delays.get(last * percent / 100).copied().unwrap_or(0)
+        };
+        let [p50, p95, p99, most] = [50, 95, 99, 100].map(percentile);
+        println!("  {what:8} p50 {p50} ms, p95 {p95} ms, p99 {p99} ms, at most {most} ms");
+    }
     println!(
-        "from an entry's time, which is before its commit, to its frame: \
-         p50 {} ms, p95 {} ms, p99 {} ms, at most {} ms",
-        percentile(50),
-        percentile(95),
-        percentile(99),
-        percentile(100),
-    );
-    println!(
-        "{} sockets cut off halfway and resumed, {} frames replayed to them",
+        "{} sockets cut off halfway, back within {COMES_BACK:?} and resumed, {} frames replayed to \
+         them; unrest is the {UNREST:?} after",
         devices.len().div_ceil(CUT_OFF),
         sum(|device| device.replayed),
     );

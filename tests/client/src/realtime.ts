@@ -3,7 +3,7 @@ import type { Client } from "openapi-fetch";
 import { type Frame, type FrameType, parse } from "./frames.js";
 import { Inbox } from "./inbox.js";
 import { ok, ProblemError } from "./problem.js";
-import { backoff, RETRIES, type RetryPolicy, sleep } from "./retry.js";
+import { type Backoff, backoff, RECONNECTS, sleep } from "./retry.js";
 import type { paths } from "./schema.js";
 
 /** `ended`: the session is over, and somebody has to sign in. */
@@ -23,7 +23,7 @@ export interface RealtimeOptions {
   /** Opens a socket; the platform's by default. */
   readonly open?: (url: string) => Socket;
   /** Between attempts to connect; it never gives up. */
-  readonly retries?: RetryPolicy;
+  readonly retries?: Backoff;
   /**
    * Milliseconds between pings. The gateway closes a socket that is silent for ten minutes,
    * and a player who is silent for five does not count as online.
@@ -52,7 +52,7 @@ export class Realtime {
     this.#api = api;
     this.#options = {
       open: (url) => new WebSocket(url) as Socket,
-      retries: RETRIES,
+      retries: RECONNECTS,
       heartbeat: 4 * 60_000,
       patience: 10_000,
       ...options,

@@ -2,17 +2,24 @@ import { retryAfter } from "./problem.js";
 
 export type Fetch = (request: Request) => Promise<Response>;
 
-/** How long to go on asking. Times in milliseconds. */
-export interface RetryPolicy {
-  /** Requests in all, the first one included. */
-  readonly attempts: number;
+/** How long to wait. Times in milliseconds. */
+export interface Backoff {
   /** The longest first pause; it doubles each time. */
   readonly base: number;
-  /** No pause is longer. Who is told to come back later than this is told so at once. */
+  /** No pause is longer. */
   readonly longest: number;
 }
 
+/** How long to go on asking. Who is told to come back later than `longest` is told so at once. */
+export interface RetryPolicy extends Backoff {
+  /** Requests in all, the first one included. */
+  readonly attempts: number;
+}
+
 export const RETRIES: RetryPolicy = { attempts: 5, base: 200, longest: 10_000 };
+
+/** Of sockets: those that a gateway has dropped at one instant do not come back at one. */
+export const RECONNECTS: Backoff = { base: 1_000, longest: 30_000 };
 
 const WORTH_ANOTHER_TRY = new Set([408, 429, 502, 503, 504]);
 
@@ -41,7 +48,7 @@ export function retrying(send: Fetch, policy: RetryPolicy = RETRIES): Fetch {
 }
 
 /** Full jitter: clients that failed together do not come back together. */
-export function backoff({ base, longest }: RetryPolicy, attempt: number): number {
+export function backoff({ base, longest }: Backoff, attempt: number): number {
   return Math.random() * Math.min(longest, base * 2 ** (attempt - 1));
 }
 

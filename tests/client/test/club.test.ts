@@ -127,7 +127,7 @@ test("twenty calls with an expired token share one refresh", async () => {
 test("changes come live, and what a broken connection missed comes after it", async (t) => {
   const { club } = await player();
   const wire = new Wire();
-  const live = club.realtime({ open: wire.open, retries: { attempts: 1, base: 50, longest: 500 } });
+  const live = club.realtime({ open: wire.open, retries: { base: 50, longest: 500 } });
   t.after(() => live.stop());
   const rounds: { id: string; missed: boolean }[] = [];
   live.on("game_update", ({ data }, missed) => rounds.push({ id: data.round_id, missed }));
@@ -158,7 +158,7 @@ test("changes come live, and what a broken connection missed comes after it", as
 test("signing out ends the socket, and nothing connects again", async (t) => {
   const { club } = await player();
   const wire = new Wire();
-  const live = club.realtime({ open: wire.open, retries: { attempts: 1, base: 10, longest: 50 } });
+  const live = club.realtime({ open: wire.open, retries: { base: 10, longest: 50 } });
   t.after(() => live.stop());
   live.start();
   await next(live, "initial_state");

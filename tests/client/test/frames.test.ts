@@ -6,7 +6,10 @@ import { test } from "node:test";
 import { type FrameData, type FrameType, parse } from "../src/frames.js";
 
 type Members = { [T in FrameType]: { [Member in keyof FrameData[T]]-?: true } };
-type EntryFrames = Omit<Members, "sync_connected" | "initial_state" | "pong" | "error">;
+type EntryFrames = Omit<
+  Members,
+  "sync_connected" | "initial_state" | "reduced" | "pong" | "error"
+>;
 
 /** The members that the types have; the compiler sees to it. */
 const members: EntryFrames = {
