@@ -1,6 +1,6 @@
-//! A day on which nothing behind the answers works at the first try: functions end in
-//! the middle of a batch, batches come twice, ClickHouse goes away, and some records are
-//! garbage. What the rows, the views and the statistics hold is the journal all the same.
+//! A day on which little works at the first try between the journal and what is made of
+//! it: functions end in the middle of a batch, batches come twice, ClickHouse goes away,
+//! and some records are garbage. What the rows, the views and the statistics hold is the journal all the same.
 //! (What a server does that is killed is in `loader.rs` and `tests/crash`.)
 
 use std::{

@@ -62,7 +62,7 @@ impl Fault for Slow {
         }
         self.posts.lock().expect("no panic").push(call.connection.to_owned());
         let slow = call.connection == self.connection;
-        if slow { Verdict::Delay(Duration::from_millis(500)) } else { Verdict::Pass }
+        if slow { Verdict::Delay(Duration::from_secs(2)) } else { Verdict::Pass }
     }
 }
 
@@ -101,7 +101,37 @@ async fn whose_sockets_are_slow_delays_nobody_of_the_same_batch() {
     assert_eq!(posts.len(), 4, "{posts:?}");
     assert!(last(quick) < last(slow), "{posts:?}");
     for (player, socket) in &mut sockets {
-        let frame = socket.until_frame(|frame| frame["seq"] == 101).await;
-        assert_eq!(frame["user_id"], player.id.as_str());
+        for seq in [100, 101] {
+            let frame = socket.next().await;
+            assert_eq!([&frame["seq"], &frame["user_id"]], [&json!(seq), &json!(player.id)]);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_long_goes_out_reduced_and_closes_nothing() {
+    let stack = stack().await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    let mut socket = player.socket().await;
+    socket.until("initial_state").await;
+    stack.settled(DEADLINE).await.expect("settles");
+    let frame = |seq: u64, length: usize| {
+        json!({ "type": "user_action", "user_id": player.id, "seq": seq,
+                "data": { "text": "x".repeat(length) }, "timestamp": "2026-12-01T09:00:00Z" })
+    };
+    let frames = [frame(100, 33 * 1024), frame(101, 0)];
+    let body = json!({ "player": player.id, "frames": frames });
+    let record = json!({
+        "messageId": "long", "body": body.to_string(),
+        "attributes": { "MessageGroupId": player.id, "ApproximateReceiveCount": "1" },
+    });
+
+    let answer = stack.invoke("PushFunction", json!({ "Records": [record] })).await;
+
+    assert_eq!(answer.expect("is delivered"), json!({ "batchItemFailures": [] }));
+    let reduced = socket.next().await;
+    assert_eq!([&reduced["type"], &reduced["seq"]], [&json!("reduced"), &json!(100)]);
+    assert_eq!(reduced["data"]["of"], "user_action");
+    assert!(reduced["data"]["bytes"].as_u64() > Some(33 * 1024));
+    assert_eq!(socket.next().await["seq"], 101);
 }

@@ -55,6 +55,10 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     }))
 }
 
+/// An item that cannot be read may be a newer build's: others wait behind it for as long
+/// as a deployment takes. After that its mail is set aside.
+const DEPLOYMENT: SignedDuration = SignedDuration::from_mins(2);
+
 #[derive(Clone)]
 struct Mails {
     store: Store,
@@ -96,10 +100,11 @@ impl Mails {
                 continue;
             };
             let mailed = match self.mail(post, &event).await {
-                // No retry makes it readable, and others wait behind it. What it holds is
-                // personal, so only where it lies is told.
-                Err(Delayed::Table(store::Error::Corrupt { pk, sk, .. })) => {
-                    tracing::error!(pk, sk, "set aside: an item cannot be read");
+                Err(Delayed::Table(store::Error::Corrupt { pk, sk, .. }))
+                    if self.clock.now() >= event.ts + DEPLOYMENT =>
+                {
+                    let Envelope { user_id, seq, trace_id, .. } = &event;
+                    tracing::error!(%user_id, seq, trace_id, pk, sk, "set aside: it cannot be read");
                     post.set_aside(&event, "unreadable_item").await.map_err(Delayed::Queue)
                 }
                 mailed => mailed,

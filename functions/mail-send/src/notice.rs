@@ -1,6 +1,6 @@
 //! What a player is written to about.
 
-use domain::Envelope;
+use domain::{Envelope, event_type};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
@@ -47,10 +47,10 @@ impl Notice {
         let warning = |news| (now.duration_since(event.ts) <= latest).then_some(Self::News(news));
         match event.event_type.as_str() {
             "user.password_changed" => warning(News::PasswordChanged),
-            "user.login" if payload["new_device"] == true => warning(News::NewDevice),
+            event_type::LOGIN if payload["new_device"] == true => warning(News::NewDevice),
             "user.email_changed" if payload["change"] == "requested" => Some(Self::Confirmation),
             // What is bought with gold is a move in the game, and shown there.
-            "shop.purchase.succeeded" => {
+            event_type::PURCHASE_SUCCEEDED => {
                 Purchase::deserialize(payload).ok().map(News::Receipt).map(Self::News)
             }
             _ => None,

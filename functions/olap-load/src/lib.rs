@@ -10,12 +10,9 @@ mod load;
 use aws_lambda_events::kinesis::KinesisEvent;
 use runtime::{
     Deps, Function,
-    clickhouse::{ClickHouse, Error, EventStore, forget, set_aside, taken},
+    clickhouse::{ClickHouse, ERASED, Error, EventStore, forget, set_aside, taken},
 };
 use uuid::Uuid;
-
-/// Of whom nothing may be kept that tells of a person.
-const ERASED: &str = "user.erased";
 
 /// Builds the function.
 ///

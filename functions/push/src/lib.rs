@@ -12,7 +12,10 @@
 //! itself drops a message only when every socket of its time is closed
 //! (`template.yaml` has the numbers).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::{
@@ -82,16 +85,19 @@ enum Error {
 
 impl Push {
     /// Delivers the batch, each player's messages in order and the players at once: whose
-    /// sockets are slow delays nobody else.
+    /// sockets are slow delays nobody else's frames of this batch. The queue gives out
+    /// nobody's next ones before the batch is through.
     async fn deliver_all(&self, records: Vec<SqsMessage>) -> SqsBatchResponse {
+        let ids: Vec<_> = records.iter().map(|record| record.message_id.clone()).collect();
         let mut players: BTreeMap<_, Vec<SqsMessage>> = BTreeMap::new();
         for record in records {
             let group = record.attributes.get("MessageGroupId").cloned();
             players.entry(group).or_default().push(record);
         }
         let failed = players.into_values().map(|messages| self.deliver_in_order(messages));
+        let failed: BTreeSet<_> = join_all(failed).await.into_iter().flatten().collect();
         let mut answer = SqsBatchResponse::default();
-        for id in join_all(failed).await.into_iter().flatten() {
+        for id in ids.into_iter().flatten().filter(|id| failed.contains(id)) {
             answer.add_failure(id);
         }
         answer

@@ -54,8 +54,8 @@ pub fn of_games_socket(message: &[u8]) -> Option<Vec<u8>> {
     if message.contains_key("action") {
         return None;
     }
-    let action = message.remove("type")?;
-    message.insert("action".to_owned(), action);
+    let Some(Value::String(action)) = message.remove("type") else { return None };
+    message.insert("action".to_owned(), action.into());
     serde_json::to_vec(&message).ok()
 }
 
@@ -83,7 +83,8 @@ pub enum ConnectionData {
     /// The answer to a ping.
     Pong {},
     /// Stands for a frame that is longer than a frame can be. Its `seq` and `timestamp`
-    /// are that frame's; what it would have said, the API tells whoever asks.
+    /// are that frame's, and `of` counts as its type where `(seq, type)` is compared; what
+    /// it would have said, the API tells whoever asks.
     Reduced {
         /// The type of the frame.
         of: String,
@@ -163,6 +164,7 @@ mod tests {
             assert!(read(refused).is_err(), "{refused}");
         }
     }
+
     #[test]
     fn clients_of_the_old_socket_said_type() {
         let read = |message: &str| {
@@ -173,8 +175,14 @@ mod tests {
         let sync = ClientMessage::Sync { last_seq: 7 };
         assert_eq!(read(r#"{"type":"sync","last_seq":7}"#).unwrap().unwrap(), sync);
         assert!(read(r#"{"type":"spin","bet":10}"#).unwrap().is_err());
-        for modern in [r#"{"action":"ping"}"#, r#"{"action":"ping","type":"ping"}"#, "{}", "[]", ""]
-        {
+        for modern in [
+            r#"{"action":"ping"}"#,
+            r#"{"action":"ping","type":"ping"}"#,
+            r#"{"type":5}"#,
+            "{}",
+            "[]",
+            "",
+        ] {
             assert!(read(modern).is_none(), "{modern}");
         }
     }

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// One message to the player's sockets. `(seq, type)` is unique per player, so a
-/// client drops what it has seen; `seq` is the number of the entry behind it.
+/// client drops what it has seen; `seq` is the number of the entry behind it. (What goes out
+/// in place of a frame that is too long counts by the type it names.)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Frame {
     #[serde(flatten)]

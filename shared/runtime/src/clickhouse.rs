@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use absent::{ATTEMPTS, Turn, insert_absent};
-pub use erased::{erased, forget};
+pub use erased::{ERASED, erased, forget};
 pub use event_store::EventStore;
 pub use rejected::{Rejected, hex, set_aside};
 

@@ -162,9 +162,10 @@ pub enum Delivery {
     Gone,
 }
 
-/// A socket could not be reached, nor is it known to be gone.
+/// A socket could not be reached, nor is it known to be gone; or what is no frame was to
+/// be posted.
 #[derive(Debug, thiserror::Error)]
-#[error("@connections does not answer")]
+#[error("nothing could be done with a socket")]
 pub struct SocketError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl Sockets {
@@ -184,15 +185,13 @@ impl Sockets {
     ///
     /// # Errors
     /// Anything but delivered or gone.
-    ///
-    /// # Panics
-    /// When the frame does not serialize, which is a defect.
     pub async fn post(
         &self,
         connection_id: &str,
         frame: &impl Serialize,
     ) -> Result<Delivery, SocketError> {
-        let data = serde_json::to_vec(frame).and_then(fitted).expect("frames serialize");
+        let data = serde_json::to_vec(frame).and_then(fitted);
+        let data = data.map_err(|error| SocketError(error.into()))?;
         let answer = self
             .client
             .post_to_connection()

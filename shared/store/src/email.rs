@@ -88,17 +88,18 @@ impl Store {
     /// A player's addresses, for who knows already that they may be seen.
     ///
     /// # Errors
-    /// [`Error::Unavailable`].
+    /// [`Error::Unavailable`], or [`Error::Corrupt`] of either.
     #[boxed]
     pub async fn emails_of(&self, id: PlayerId) -> Result<Emails> {
         let page = self.page(id, keys::EMAIL, keys::PENDING_EMAIL, true, 2, None);
         let mut emails = Emails::default();
         for found in page.await?.0 {
             let pending = item::sk(&found) == Some(keys::PENDING_EMAIL);
+            let sk = if pending { keys::PENDING_EMAIL } else { keys::EMAIL };
             // Without the source: it may quote the address.
             let stored: StoredEmail = item::decode(found).map_err(|_| Error::Corrupt {
                 pk: keys::player(id),
-                sk: keys::EMAIL.to_owned(),
+                sk: sk.to_owned(),
                 source: "not a stored address".into(),
             })?;
             let place = if pending { &mut emails.pending } else { &mut emails.confirmed };

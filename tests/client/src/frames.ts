@@ -50,7 +50,10 @@ export interface FrameData {
 
 export type FrameType = keyof FrameData;
 
-/** A message of the socket. `(seq, type)` is unique per player. */
+/**
+ * A message of the socket. `(seq, type)` is unique per player; of what is `reduced`, `of`
+ * counts as the type.
+ */
 export type Frame<T extends FrameType = FrameType> = {
   [Type in T]: {
     readonly type: Type;

@@ -107,5 +107,5 @@ export class Inbox {
 
 /** The type of a frame, or of the one that it stands for. */
 function subject(frame: Frame): string {
-  return frame.type === "reduced" ? frame.data.of : frame.type;
+  return frame.type === "reduced" ? (frame.data?.of ?? frame.type) : frame.type;
 }

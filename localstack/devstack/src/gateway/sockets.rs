@@ -18,7 +18,7 @@ use crate::engine::{Answer, now};
 const OUTBOUND_MAX: usize = 256;
 /// Largest message either way.
 pub(super) const MESSAGE_MAX: usize = 128 * 1024;
-/// Largest frame of a client; a message may have several.
+/// Largest frame. A client's message may have several, a posted one is one.
 pub(super) const FRAME_MAX: usize = 32 * 1024;
 
 /// All open sockets of a stack. Clones share them.
@@ -118,6 +118,12 @@ impl Sockets {
         };
         let mut all = self.lock();
         let open = all.get_mut(id)?;
+        if body.len() > FRAME_MAX {
+            // As AWS's limits have it; what the caller hears, they do not say.
+            let open = all.remove(id)?;
+            open.stop.send_replace(Some(CloseCode::Size));
+            return None;
+        }
         if open.outbound.try_send(message).is_err() {
             tracing::warn!(connection = id, "the client does not keep up; dropped");
             let open = all.remove(id)?;

@@ -365,6 +365,17 @@ async fn too_long_a_message_closes_with_1009() {
 }
 
 #[tokio::test]
+async fn too_long_a_frame_that_is_posted_closes_with_1009() {
+    let mut stack = answering(Vec::new()).await;
+    let (mut socket, id) = stack.connected().await;
+    let sockets = stack.engine.sockets().clone();
+    let post = |bytes| sockets.manage("PostToConnection", &id, &vec![b'x'; bytes]).status;
+    assert_eq!(post(32 * 1024), 200);
+    assert_eq!(post(32 * 1024 + 1), 410);
+    assert_eq!(closed(&mut socket).await, CloseCode::Size);
+}
+
+#[tokio::test]
 async fn a_long_message_comes_in_several_frames() {
     let mut stack = answering(Vec::new()).await;
     let (mut socket, _) = stack.connected().await;
@@ -389,7 +400,7 @@ async fn a_client_that_does_not_read_is_dropped_and_delays_nobody() {
     let mut stack = answering(Vec::new()).await;
     let (_socket, id) = stack.connected().await;
     let sockets = stack.engine.sockets().clone();
-    let message = vec![b'x'; 100 * 1024];
+    let message = vec![b'x'; 30 * 1024];
     let flood = async {
         while sockets.manage("PostToConnection", &id, &message).status == 200 {
             tokio::task::yield_now().await;

@@ -4,6 +4,8 @@
 //! the journal does. What a client has told about itself does not.
 
 use clickhouse::Row;
+/// The type of the event of an erasure.
+pub use domain::event_type::ERASED;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -39,7 +41,7 @@ pub async fn erased(server: &ClickHouse, players: &[Uuid]) -> Result<Vec<Uuid>, 
     }
     let sql = format!(
         "SELECT DISTINCT user_id FROM events_log \
-         WHERE event_type = 'user.erased' AND user_id IN ({})",
+         WHERE event_type = '{ERASED}' AND user_id IN ({})",
         list(players)
     );
     let erased = server.fetch::<Erased>(&sql).await?;
