@@ -11,7 +11,7 @@ use devstack::{
 };
 use domain::{
     Role,
-    fraud::{Action, Assessment},
+    fraud::{Action, Assessment, Features},
 };
 use futures::future::join_all;
 use reqwest::Method;
@@ -76,7 +76,7 @@ async fn of_many_purchases_at_once_none_is_lost_from_the_count() {
     let assessed = join_all(purchases.iter().map(|purchase| insist(&till, purchase))).await;
     let last = insist(&till, &purchase(30)).await;
     assert_eq!((last.features.address_attempts_24h, last.features.cards_24h), (31, 7));
-    assert_eq!(last.decision.action, Action::HardBlock);
+    assert_eq!(last.decision.action, Action::SoftBlock);
     // What was decided is in the audit, all of it and as it was told; what flags or
     // stops is in the journal, too.
     let mut stored = decisions(&stack, &player).await;
@@ -109,20 +109,25 @@ async fn a_purchase_whose_assessment_nobody_hears_of_is_counted_and_decided_once
     stack.engine().set_fault(Some(Arc::new(Unreliable::default())));
     let mut told = Vec::new();
     for number in 0..8 {
-        let purchase = Purchase::of(&player, &number.to_string()).at("203.0.113.7");
+        let purchase = Purchase {
+            device: Some("phone".to_owned()),
+            ..Purchase::of(&player, &number.to_string()).at("203.0.113.7")
+        };
         let assessed = insist(&till, &purchase).await;
         assert_eq!(insist(&till, &purchase).await, assessed);
         told.push(assessed);
     }
     stack.engine().set_fault(None);
-    let counts: Vec<_> = told.iter().map(|one| one.features.address_attempts_10m).collect();
-    assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 8]);
+    for (one, number) in told.iter().zip(1..) {
+        let Features { address_attempts_10m, device_attempts_10m, .. } = one.features;
+        assert_eq!((address_attempts_10m, device_attempts_10m), (number, number));
+    }
     let mut stored = decisions(&stack, &player).await;
     stored.reverse();
     assert_eq!(stored.len(), told.len());
     assert!(told.iter().all(|one| stored.contains(one)));
     let flagged = told.iter().filter(|one| one.decision.action == Action::Review).count();
-    assert_eq!(flagged, 3);
+    assert_eq!(flagged, 4);
     assert_eq!(of_kind(&books(&stack, &player).await, "fraud_decided"), flagged);
 }
 

@@ -55,13 +55,36 @@ fn the_built_in_rules_let_an_ordinary_purchase_through_and_stop_what_they_name()
     };
     for (changes, score, action, matched) in [
         (&[][..], 0, Action::Allow, &[][..]),
-        (&[(Feature::AddressAttempts10m, 5)], 0, Action::Allow, &[]),
-        (&[(Feature::AddressAttempts10m, 6)], 40, Action::Review, &["address_burst"]),
+        (&[(Feature::AddressAttempts10m, 14)], 0, Action::Allow, &[]),
+        (&[(Feature::AddressAttempts10m, 15)], 40, Action::Review, &["address_burst"]),
+        (&[(Feature::AddressAttempts10m, 49)], 40, Action::Review, &["address_burst"]),
         (
-            &[(Feature::AddressAttempts10m, 20)],
-            100,
-            Action::HardBlock,
+            &[(Feature::AddressAttempts10m, 50)],
+            70,
+            Action::SoftBlock,
             &["address_burst", "address_flood"],
+        ),
+        (&[(Feature::AddressAttempts24h, 40)], 20, Action::Allow, &["address_all_day"]),
+        // A crowd behind one address is slowed down and never more than that.
+        (
+            &[(Feature::AddressAttempts10m, 50), (Feature::AddressAttempts24h, 50)],
+            90,
+            Action::SoftBlock,
+            &["address_burst", "address_flood", "address_all_day"],
+        ),
+        (&[(Feature::DeviceAttempts10m, 4)], 0, Action::Allow, &[]),
+        (&[(Feature::DeviceAttempts10m, 5)], 40, Action::Review, &["device_burst"]),
+        (
+            &[(Feature::DeviceAttempts10m, 15)],
+            70,
+            Action::SoftBlock,
+            &["device_burst", "device_flood"],
+        ),
+        (
+            &[(Feature::AddressAttempts10m, 15), (Feature::DeviceAttempts10m, 15)],
+            110,
+            Action::HardBlock,
+            &["address_burst", "device_burst", "device_flood"],
         ),
         (
             &[(Feature::Cards24h, 3), (Feature::FailedAttempts24h, 3)],

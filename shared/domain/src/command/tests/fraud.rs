@@ -24,13 +24,13 @@ fn assessment(features: Features) -> Assessment {
 #[test]
 fn a_decision_is_an_entry_that_moves_nothing_and_a_line_of_the_audit() {
     let before = player(700);
-    let features = Features { address_attempts_10m: 20, ..Features::default() };
+    let features = Features { address_attempts_10m: 50, ..Features::default() };
     let assessment = assessment(features);
     let plan = record_fraud_decision::decide(&before, &assessment, &ctx(NOON)).expect("accepted");
     let fact = Fact::FraudDecided {
         attempt: assessment.attempt,
-        score: 100,
-        action: Action::HardBlock,
+        score: 70,
+        action: Action::SoftBlock,
         matched: vec!["address_burst".to_owned(), "address_flood".to_owned()],
         rules_version: 0,
     };
