@@ -66,7 +66,7 @@ fn expected(function: &str, case: &str) -> Result<Expected> {
         ("player-segments", "typical") => Summary(&["failed", "players"]),
         ("pending-cleanup", "typical") => Summary(&["due", "failed", "finished", "waiting"]),
         ("streak-repair", "typical") => {
-            Summary(&["players", "protections_consumed", "streaks_broken"])
+            Summary(&["failed", "players", "protections_consumed", "streaks_broken"])
         }
         _ => bail!("say in tests/lambda/events.rs what {function} answers to {case}"),
     })

@@ -3,10 +3,14 @@
 //! A missed day consumes a protection or ends the streak; each mend is one
 //! journal entry under a natural key per player and day, so running twice, late
 //! or by hand comes out the same.
+//!
+//! A player who cannot be mended is counted, and nobody waits for them. Where the table
+//! is to blame, the run fails once everybody had their turn: Lambda tries it again, and
+//! who is mended needs nothing then. An item that cannot be read stays so: it is logged.
 
 use domain::{Ctx, PlayerId, command::repair_streak};
-use futures::{StreamExt, TryStreamExt, stream};
-use runtime::{Clock, Deps, Entropy, Function, command};
+use futures::{StreamExt, stream};
+use runtime::{Clock, Deps, Entropy, Function, chain, command};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Bookmark, Decision, ROSTER_SHARDS, Store, Subject};
@@ -43,27 +47,35 @@ struct Report {
     players: u64,
     protections_consumed: u64,
     streaks_broken: u64,
+    /// Players whose streak is as it was, because something went wrong.
+    failed: u64,
 }
 
 impl Repair {
     async fn run(&self, trace_id: &str) -> Result<Report, runtime::Error> {
         let now = self.clock.now();
-        let mut report = Report::default();
+        let (mut report, mut at_the_table) = (Report::default(), None);
         for shard in 0..ROSTER_SHARDS {
             let mut bookmark = Bookmark::default();
             while let Some(players) = self.store.roster(shard, &mut bookmark).await? {
                 let mut mended = stream::iter(players)
                     .map(|player| {
                         let seed = self.entropy.bytes();
-                        self.mend(player, Ctx { now, seed, trace_id: trace_id.to_owned() })
+                        let ctx = Ctx { now, seed, trace_id: trace_id.to_owned() };
+                        async move { (player, self.mend(player, ctx).await) }
                     })
                     .buffer_unordered(CONCURRENCY);
-                while let Some(mend) = mended.try_next().await? {
+                while let Some((player, mend)) = mended.next().await {
                     report.players += 1;
                     match mend {
-                        Mend::Nothing => {}
-                        Mend::Protected => report.protections_consumed += 1,
-                        Mend::Broken => report.streaks_broken += 1,
+                        Ok(Mend::Nothing) => {}
+                        Ok(Mend::Protected) => report.protections_consumed += 1,
+                        Ok(Mend::Broken) => report.streaks_broken += 1,
+                        Err(error) => {
+                            report.failed += 1;
+                            tracing::error!(%player, error = chain(&error), "a streak is not mended");
+                            at_the_table = at_the_table.or(is_the_tables(&error).then_some(error));
+                        }
                     }
                 }
             }
@@ -72,9 +84,10 @@ impl Repair {
             players = report.players,
             protections_consumed = report.protections_consumed,
             streaks_broken = report.streaks_broken,
+            failed = report.failed,
             "streaks repaired"
         );
-        Ok(report)
+        at_the_table.map_or(Ok(report), |error| Err(error.into()))
     }
 
     async fn mend(&self, player: PlayerId, ctx: Ctx) -> Result<Mend, store::Error> {
@@ -97,6 +110,11 @@ impl Repair {
             None => Mend::Nothing,
         })
     }
+}
+
+/// Whether it lies with the table and not with one player.
+const fn is_the_tables(error: &store::Error) -> bool {
+    error.retryable() || matches!(error, store::Error::Refused(_))
 }
 
 enum Mend {
