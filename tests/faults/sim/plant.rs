@@ -153,7 +153,6 @@ impl Plant {
         match self {
             Self::DropOnceCondition => 20..201,
             Self::DropViewCondition => 10..201,
-            Self::AcknowledgeBeforePush => 250..341,
             Self::TicketDeleted => 30..201,
             _ => 1..41,
         }

@@ -266,13 +266,18 @@ impl World {
     }
 
     /// Whether the planted defect, rare otherwise, shows where this call times out: the put
-    /// of a ticket, which may take effect once the ticket is used.
+    /// of a ticket, which may take effect once the ticket is used; a frame, whose message
+    /// does not come again.
     pub fn planted_timeout(&self, ticket: u64) -> bool {
         let call = &self.parked[&ticket].call;
-        self.plant == Some(Plant::TicketDeleted)
-            && call.operation == "PutItem"
-            && text(&call.json()["Item"], "sk") == "TICKET"
-            && !self.calm
+        let shows = match self.plant {
+            Some(Plant::TicketDeleted) => {
+                call.operation == "PutItem" && text(&call.json()["Item"], "sk") == "TICKET"
+            }
+            Some(Plant::AcknowledgeBeforePush) => call.operation == "PostToConnection",
+            _ => false,
+        };
+        shows && !self.calm
     }
 
     /// The hash of the request that this call serves.
