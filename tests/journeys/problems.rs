@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tests::{Answer, Target};
+use tests::{Answer, Api, Player, Target, stack};
 
 const SPIN: &str = "/api/games/slot/spin";
 const LOGIN: &str = "/api/auth/login";
@@ -85,5 +85,14 @@ async fn nothing_a_caller_writes_makes_a_500() {
     }
     for path in ["/api/streak/history?limit=%00", "/api/streak/history?cursor=%ff&x", "/api/%ff"] {
         assert!(player.api.get(path).await.status.as_u16() < 500, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_no_text_names_nothing() {
+    let stack = stack().await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    for path in ["/api/users/%ff", "/api/shop/transactions/%ff"] {
+        player.api.get(path).await.is_problem(404, "not_found");
     }
 }

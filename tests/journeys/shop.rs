@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::Target;
+use tests::{Target, shop::receipt};
 
 #[tokio::test]
 async fn the_catalog_is_in_the_readers_language_and_needs_no_login() {
@@ -46,7 +46,27 @@ async fn an_item_costs_what_the_catalog_says_and_is_bought_once_per_key() {
     let alias = player.api.post("/api/shop/purchase", &body).key("key").send().await;
     assert_eq!((alias.is_replayed(), &alias.text), (true, &first.text));
     player.buy("streak_shield", 1, "key").send().await.is_problem(409, "idempotency_key_reused");
+    // It needs no payment token, but with one it is another body.
+    let paid = player.pay("streak_shield", 2, "tok_ok", "key").send().await;
+    paid.is_problem(409, "idempotency_key_reused");
     assert_eq!(player.gold().await, 0);
+}
+
+#[tokio::test]
+async fn settling_what_was_paid_for_with_gold_shows_it() {
+    let target = Target::start().await;
+    let player = target.player().await;
+    let receipt = receipt(&player.buy("neon_frame", 1, "key").send().await);
+    let settled = player.settle(&receipt).send().await.ok();
+    assert_eq!(settled["status"], "success");
+    assert_eq!(settled, player.purchase(&receipt).await);
+    let other = target.player().await;
+    other.settle(&receipt).send().await.is_problem(404, "purchase_not_found");
+    // It needs no key, but what is given as one must be one.
+    player.settle(&receipt).key("any").send().await.ok();
+    let invalid = player.settle(&receipt).key("a b").send().await;
+    invalid.is_problem(422, "idempotency_key_invalid");
+    assert_eq!(player.gold().await, 700);
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ pub const ROWS: &[Row] = &[
     row("GET /api/recommendations", "never looked at", 200, |p| get(p, "/api/recommendations"), &[("GetItem", 2)], (1.5, 0.0)),
     row("GET /api/shop/transactions", "", 200, |p| get(p, "/api/shop/transactions"), &[("GetItem", 1), ("Query", 2)], (4.0, 0.0)),
     row("GET /api/shop/transactions/{receipt}", "unknown", 404, |p| get(p, &format!("/api/shop/transactions/{}", p.id)), &[("BatchGetItem", 2)], (3.0, 0.0)),
-    row("POST /api/shop/transactions/{receipt}/settle", "unknown", 404, |p| p.settle(&p.id), &[("BatchGetItem", 1)], (2.0, 0.0)),
+    row("POST /api/shop/transactions/{receipt}/settle", "unknown", 404, |p| p.settle(&p.id), &[("BatchGetItem", 2)], (3.0, 0.0)),
     row("POST /api/shop/webhook/payment", "unsigned", 401, |p| p.api.post("/api/shop/webhook/payment", &json!({})), NOTHING, (0.0, 0.0)),
     row("GET /api/games/fairness", "", 200, |p| get(p, "/api/games/fairness"), ONE_ITEM, (1.0, 0.0)),
     row("POST /api/games/fairness/rotate", "", 200, |p| p.api.post("/api/games/fairness/rotate", &json!({ "client_seed": "mine" })).key("rotate"), COMMAND, (2.0, 6.0)),

@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use contract::{
     Code,
     account::{Balance, ProfileDetail, PublicProfile, Stats, User},
@@ -15,7 +12,7 @@ use contract::{
 use domain::PlayerId;
 use runtime::{
     Deps, Function, Problem,
-    http::{Caller, Meta, Role, deprecated, guarded, ok, signed_in_app},
+    http::{Caller, Meta, Path, Role, deprecated, guarded, ok, signed_in_app},
     utc_day,
 };
 use store::{Store, Subject};

@@ -6,10 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use contract::{
     Code, Page,
     dead_letter::{DeadLetter, DeadLetterReplayed, ReplayDeadLetterRequest},
@@ -22,7 +19,9 @@ use runtime::{
     Deps, Entropy, Function, Problem,
     auth::JwtKeys,
     command,
-    http::{Caller, Cursors, IdempotencyKey, Json, Meta, Query, Role, guarded, ok, signed_in_app},
+    http::{
+        Caller, Cursors, IdempotencyKey, Json, Meta, Path, Query, Role, guarded, ok, signed_in_app,
+    },
     secrets::Rotating,
 };
 use store::{Decision, Store};

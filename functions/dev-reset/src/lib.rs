@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use contract::{
     Code, Secret,
     admin::ResetAnswer,
@@ -16,7 +13,7 @@ use runtime::{
     Deps, Entropy, Function, Problem,
     auth::Hasher,
     command,
-    http::{Caller, IdempotencyKey, Meta, Role, guarded, signed_in_app},
+    http::{Caller, IdempotencyKey, Meta, Path, Role, guarded, signed_in_app},
 };
 use serde::Deserialize;
 use store::{Decision, Store, Subject};

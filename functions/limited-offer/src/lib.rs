@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use contract::{
     Code, Rule,
     admin::{
@@ -23,7 +20,7 @@ use domain::{
 };
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
+    http::{Caller, IdempotencyKey, Json, Meta, Path, Role, guarded, signed_in_app},
 };
 use store::{Decision, Needs, Receipt, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};

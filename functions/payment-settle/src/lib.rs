@@ -3,10 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use contract::{
     Code,
     openapi::{OptionalIdempotencyHeader, WriteProblems},
@@ -15,7 +12,7 @@ use contract::{
 use domain::ReceiptId;
 use runtime::{
     Deps, Entropy, Function, Problem, command,
-    http::{Caller, Meta, Role, guarded, ok, signed_in_app},
+    http::{Caller, IdempotencyKey, Meta, Path, Role, guarded, ok, signed_in_app},
     payments::Desk,
 };
 use store::Store;
@@ -57,6 +54,7 @@ async fn settle(
     State(settling): State<Arc<Settling>>,
     meta: Meta,
     caller: Caller,
+    _unneeded: Option<IdempotencyKey>,
     Path(receipt): Path<String>,
 ) -> Result<Response, Problem> {
     let Settling { store, desk, entropy } = &*settling;
@@ -66,8 +64,12 @@ async fn settle(
         store.player(caller.subject()).await?;
         return Err(Code::PurchaseNotFound.into());
     };
-    let purchase = store.purchase(caller.subject(), receipt).await?;
-    let purchase = purchase.ok_or(Problem::new(Code::PurchaseNotFound))?;
+    let Some(purchase) = store.purchase(caller.subject(), receipt).await? else {
+        // What was paid for with gold was over at once.
+        let entry = store.purchase_entry(caller.player(), receipt).await?;
+        let bought = entry.as_ref().and_then(Transaction::of_entry);
+        return Ok(ok(&bought.ok_or(Problem::new(Code::PurchaseNotFound))?));
+    };
     let learned = desk.ask(&purchase, &command::context(&meta, entropy)).await?;
     Ok(ok(&Transaction::of(&learned.purchase)))
 }

@@ -1,9 +1,10 @@
 //! `POST /api/shop/webhook/payment`: what the payment provider says by itself.
 //!
 //! Checked in this order, each with a code of its own and without any effect: the
-//! signature's form, its key, its time, the signature, the nonce, the event's id, then
-//! what was paid for and how much. A nonce is used up even if what follows fails: a
-//! provider signs anew whatever it sends again.
+//! signature's form, its key, its time, the signature, the nonce, then what was paid for
+//! and how much. An event that was handled is taken again before that, whatever it says.
+//! A nonce is used up even if what follows fails: a provider signs anew whatever it sends
+//! again.
 
 use std::sync::Arc;
 
@@ -54,8 +55,6 @@ pub struct Webhook {
     request_body = serde_json::Value,
     responses(
         (status = 200, body = NoticeAnswer),
-        (status = 404, body = contract::problem::Problem,
-         content_type = "application/problem+json", description = "There is no such purchase."),
         PublicWriteProblems
     )
 )]
@@ -75,7 +74,14 @@ async fn notice(
     if let Some(payment) = &notice.payment {
         let body_hash = command::bytes_hash(&body);
         let told = Told { event_id: &notice.event_id, body_hash: &body_hash };
-        desk.learn(payment, &command::context(&meta, entropy), Some(&told)).await?;
+        let learned = desk.learn(payment, &command::context(&meta, entropy), Some(&told)).await;
+        learned.map_err(|error| match Problem::from(error) {
+            // Nobody asked for this payment.
+            problem if problem.code() == Code::PurchaseNotFound => {
+                Problem::new(Code::PaymentMismatch)
+            }
+            problem => problem,
+        })?;
     }
     Ok(ok(&NoticeAnswer { received: true }))
 }

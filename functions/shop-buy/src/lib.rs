@@ -104,10 +104,14 @@ impl Shop {
         meta: &Meta,
         caller: &Caller,
         key: IdempotencyKey,
-        BuyRequest { product_id, quantity, .. }: BuyRequest,
+        BuyRequest { product_id, quantity, payment_token }: BuyRequest,
     ) -> Result<Response, Problem> {
         let ctx = command::context(meta, &self.entropy);
-        let once = command::once(key, "shop_buy", &(&product_id, quantity));
+        // No token is needed, but with one it is another body.
+        let once = match &payment_token {
+            Some(token) => command::once(key, "shop_buy", &(&product_id, quantity, token.expose())),
+            None => command::once(key, "shop_buy", &(&product_id, quantity)),
+        };
         let receipt = self
             .store
             .execute(caller.subject(), once, |state| {
@@ -128,9 +132,13 @@ impl Shop {
         key: IdempotencyKey,
         BuyRequest { product_id, quantity, payment_token }: BuyRequest,
     ) -> Result<Response, Problem> {
-        let token = payment_token.ok_or_else(|| {
-            Problem::new(Code::PaymentTokenRequired).field("/payment_token", Rule::Required)
-        })?;
+        let Some(token) = payment_token else {
+            // Whether the caller is still signed in comes first.
+            self.store.player(caller.subject()).await?;
+            return Err(
+                Problem::new(Code::PaymentTokenRequired).field("/payment_token", Rule::Required)
+            );
+        };
         let ctx = command::context(meta, &self.entropy);
         let once = command::once(key, "shop_buy", &(&product_id, quantity, token.expose()));
         let subject = caller.subject();

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use contract::{
     Code, Page,
     openapi::ReadProblems,
@@ -19,7 +16,7 @@ use domain::{
 use runtime::{
     Deps, Function, Problem,
     auth::JwtKeys,
-    http::{Caller, Cursors, Meta, Query, Role, guarded, ok, signed_in_app},
+    http::{Caller, Cursors, Meta, Path, Query, Role, guarded, ok, signed_in_app},
     secrets::Rotating,
 };
 use serde::{Deserialize, Serialize};

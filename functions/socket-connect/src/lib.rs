@@ -66,12 +66,13 @@ impl Door {
             Err(error) => return Err(error.into()),
         }
         self.store.connect(subject, connection_id, now).await?;
-        let body = Body::Greet { connection_id: connection_id.to_owned() };
-        self.push.send(&[Message { player, body }]).await?;
         // Who is counted as online hangs on it, and nothing else.
         if let Err(error) = self.store.present(player, now).await {
             tracing::warn!(%player, error = chain(&error), "not noted as present");
         }
+        // The last thing: until this has answered, whoever greets finds the socket gone.
+        let body = Body::Greet { connection_id: connection_id.to_owned() };
+        self.push.send(&[Message { player, body }]).await?;
         tracing::info!(%player, connection_id, "socket opened");
         Ok(match protocol {
             None => json!({ "statusCode": 200 }),

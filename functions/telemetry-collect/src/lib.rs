@@ -62,7 +62,7 @@ pub struct Telemetry {
 }
 
 /// Takes up to 50 events. With an `Idempotency-Key` they are kept once however often they
-/// are sent; what is kept is what was sent first.
+/// are sent; other events under the same key are kept as well, so that none is lost.
 #[utoipa::path(
     post, path = "/api/telemetry/events", operation_id = "telemetry_collect", tag = "telemetry",
     params(OptionalIdempotencyHeader), request_body = TelemetryRequest,

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use contract::{
     Code, Page, Rule,
     openapi::{IdempotencyHeader, ReadProblems, WriteProblems},
@@ -17,7 +14,7 @@ use domain::{
 };
 use runtime::{
     Problem, command,
-    http::{Caller, Cursors, IdempotencyKey, Json, Meta, Query, ok},
+    http::{Caller, Cursors, IdempotencyKey, Json, Meta, Path, Query, ok},
 };
 use store::Decision;
 use uuid::Uuid;

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use contract::{
     Code, Rule,
     openapi::{IdempotencyHeader, ReadProblems, WriteProblems},
@@ -22,7 +18,7 @@ use domain::{
 };
 use runtime::{
     Problem, command,
-    http::{Caller, IdempotencyKey, Json, Meta, Query, ok, rendered_answer},
+    http::{Caller, IdempotencyKey, Json, Meta, Path, Query, ok, rendered_answer},
 };
 use store::{Decision, Receipt};
 

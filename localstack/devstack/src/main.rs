@@ -31,7 +31,9 @@ struct Args {
     /// [default: target/lambda, where `cargo xtask build` puts them].
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = default_bootstraps())]
     bootstraps: Option<PathBuf>,
-    /// A template parameter other than the dev stage's; may be repeated.
+    /// A template parameter other than the dev stage's; may be repeated. Of some there is a
+    /// variable of the environment: BIG_WIN_THRESHOLD_GOLD, ENABLE_LEGACY_GAMES_WS and
+    /// EVENT_PUBLISH_ENABLED.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
 }
@@ -44,6 +46,13 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 fn default_bootstraps() -> &'static str {
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/lambda")
 }
+
+/// Parameters that have a variable of the environment, too.
+const SWITCHES: [(&str, &str); 3] = [
+    ("BIG_WIN_THRESHOLD_GOLD", "BigWinThresholdGold"),
+    ("ENABLE_LEGACY_GAMES_WS", "EnableLegacyGamesWs"),
+    ("EVENT_PUBLISH_ENABLED", "EventPublishEnabled"),
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -78,9 +87,10 @@ async fn main() -> Result<()> {
         data: Some(data.clone()),
         clickhouse_url: analytics.url().map(str::to_owned),
         bootstraps: args.bootstraps,
-        parameters: args
-            .parameters
-            .into_iter()
+        parameters: SWITCHES
+            .iter()
+            .filter_map(|(name, parameter)| Some(((*parameter).to_owned(), variable(name)?)))
+            .chain(args.parameters)
             .chain([("Stage".to_owned(), stage)])
             .collect::<Parameters>(),
         ..Options::default()

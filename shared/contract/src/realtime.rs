@@ -61,7 +61,7 @@ pub fn of_games_socket(message: &[u8]) -> Option<Vec<u8>> {
 
 /// A frame of the connection itself, in the shape all frames have:
 /// `{type, user_id, data, timestamp, seq}`. `seq` is the last entry the player
-/// had when it was made.
+/// had when it was made; 0 of an answer that tells of no entry (`pong`, `error`).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ConnectionFrame {
     #[serde(flatten)]

@@ -51,12 +51,19 @@ pub fn site_id(value: &str, _: &()) -> garde::Result {
 }
 
 /// A shown name: letters and digits of any script, and single `_` or `-`; no
-/// spaces or invisible characters that would make two names look alike.
+/// spaces or invisible characters that would make two names look alike. Of Hangul only
+/// whole syllables and the letters that keyboards have: conjoining ones spell the same
+/// syllables another way, and its fillers show nothing.
 ///
 /// # Errors
 /// When it is not one.
 pub fn nickname(value: &str, _: &()) -> garde::Result {
-    check(value.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')))
+    let spells_or_hides = |c| {
+        matches!(c, '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97f}' | '\u{d7b0}'..='\u{d7ff}')
+            || matches!(c, '\u{3164}' | '\u{ffa0}')
+    };
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    check(value.chars().all(|c| plain(c) && !spells_or_hides(c)))
 }
 
 /// The fewest and most characters of a new password.
@@ -308,6 +315,23 @@ mod tests {
             &long,
         ] {
             assert!(!takes(unsound), "{unsound}");
+        }
+    }
+    #[test]
+    fn a_nickname_hides_nothing_and_is_spelled_one_way() {
+        let takes = |text: &str| nickname(text, &()).is_ok();
+        for sound in ["지민", "ㅋㅋ", "jimin_01", "서-연", "ひなた", "名前"] {
+            assert!(takes(sound), "{sound}");
+        }
+        for unsound in [
+            "\u{110c}\u{1175}\u{1106}\u{1175}\u{11ab}",
+            "\u{3164}\u{3164}",
+            "\u{ffa0}a",
+            "a b",
+            "a\u{200b}b",
+            "a\u{115f}",
+        ] {
+            assert!(!takes(unsound), "{unsound:?}");
         }
     }
 }

@@ -108,10 +108,12 @@ id!(
     TelemetryBatchId
 );
 impl TelemetryBatchId {
-    /// The same for every request of the player that has the key.
+    /// The same for every request of the player that has the key and tells the same.
     #[must_use]
-    pub fn of_key(player: PlayerId, key: &str) -> Self {
-        let hash = Sha256::new().chain_update(player.uuid()).chain_update(key).finalize();
+    pub fn of_key(player: PlayerId, key: &str, told: &[u8]) -> Self {
+        let hash = Sha256::new().chain_update(player.uuid()).chain_update(key);
+        // No key has a line's end.
+        let hash = hash.chain_update("\n").chain_update(told).finalize();
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash[..16]);
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())

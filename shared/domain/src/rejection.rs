@@ -52,8 +52,6 @@ pub enum Rejection {
     /// A notice or an answer of the provider's is about other goods or other money.
     #[error("the payment is not what the purchase asks for")]
     PaymentMismatch,
-    #[error("the event was told before, with other content")]
-    NoticeReused,
     #[error("there is no such limited package")]
     PackageNotFound,
     #[error("there is such a package already")]

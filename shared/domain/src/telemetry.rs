@@ -50,7 +50,10 @@ pub struct Told {
 
 impl Batch {
     /// What one request told, less what is not in the sample. With an idempotency `key` it
-    /// is the same batch whenever it is told. Of fewer than 255 events.
+    /// is the same batch whenever the same is told. Of fewer than 255 events.
+    ///
+    /// # Panics
+    /// When an event does not serialize, which is a defect.
     #[must_use]
     pub fn of(
         ctx: &Ctx,
@@ -59,15 +62,18 @@ impl Batch {
         told: impl IntoIterator<Item = Told>,
         noisy: &NoisyNames,
     ) -> Self {
-        let batch_id = key.map_or_else(
-            || TelemetryBatchId::mint(ctx),
-            |key| TelemetryBatchId::of_key(user_id, key),
-        );
         let events = (0..).zip(told).filter_map(|(n, Told { name, client_ts, meta })| {
             let weight = noisy.weight(user_id, &name, client_ts)?;
             Some(Event { n, name, client_ts, meta, weight })
         });
-        let events = events.collect();
+        let events: Vec<_> = events.collect();
+        let batch_id = key.map_or_else(
+            || TelemetryBatchId::mint(ctx),
+            |key| {
+                let told = serde_json::to_vec(&events).expect("events serialize");
+                TelemetryBatchId::of_key(user_id, key, &told)
+            },
+        );
         let trace_id = ctx.trace_id.clone();
         Self { batch_id, user_id, received_at: ctx.now, trace_id, events }
     }
@@ -173,13 +179,17 @@ mod tests {
 
     #[test]
     fn a_batch_with_a_key_is_the_same_one_again_and_one_without_is_new() {
-        let id = |player, key, seed| {
-            Batch::of(&ctx(seed), player, key, [], &NoisyNames::default()).batch_id
+        let told = |name: &str| {
+            [Told { name: name.to_owned(), client_ts: Timestamp::UNIX_EPOCH, meta: None }]
         };
+        let batch = |player, key, seed, name| {
+            Batch::of(&ctx(seed), player, key, told(name), &NoisyNames::default()).batch_id
+        };
+        let id = |player, key, seed| batch(player, key, seed, "page.view");
         let [player, other] = [1, 2].map(|byte| PlayerId::from_bytes([byte; 16]));
-        assert_eq!(id(player, Some("k"), 1), TelemetryBatchId::of_key(player, "k"));
         assert_eq!(id(player, Some("k"), 1), id(player, Some("k"), 2));
         assert_ne!(id(player, Some("k"), 1), id(other, Some("k"), 1));
+        assert_ne!(id(player, Some("k"), 1), batch(player, Some("k"), 1, "page.leave"));
         assert_eq!(id(player, None, 1), TelemetryBatchId::mint(&ctx(1)));
         assert_ne!(id(player, None, 1), id(player, None, 2));
     }

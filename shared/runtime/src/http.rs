@@ -15,6 +15,7 @@ mod guard;
 mod idempotency;
 mod json;
 mod meta;
+mod path;
 mod query;
 mod scope;
 
@@ -32,6 +33,7 @@ pub use guard::{REQUIRED_ROLE, guarded};
 pub use idempotency::{IdempotencyKey, InvalidKey};
 pub use json::{BODY_LIMIT_BYTES, Json, Raw, read_json};
 pub use meta::Meta;
+pub use path::Path;
 pub use query::Query;
 
 #[cfg(test)]

@@ -226,6 +226,7 @@ pub fn notice(event_id: &str) -> Address {
     Address::new(format!("NOTICE#{event_id}"), "NOTICE")
 }
 
+/// A key's name has no `#`, so whatever is in the nonce, two are never one.
 pub fn nonce(kid: &str, nonce: &str) -> Address {
     Address::new(format!("NONCE#{kid}#{nonce}"), "NONCE")
 }

@@ -29,6 +29,10 @@ use super::{
 };
 use crate::{invoke::Invoker, spec::Spec};
 
+/// Where the socket is when it shares a domain with the HTTP API, whose owner sends this
+/// path on to the stage.
+const BEHIND_A_DOMAIN: &str = "/api/realtime/sync";
+
 /// How long a closed socket may take to say good-bye.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
@@ -86,7 +90,12 @@ impl SocketApi {
     /// Whether `request` is for this API. A plain request for the socket's
     /// path is not: the two APIs share a host here only.
     pub(super) fn claims(&self, request: &Request<Incoming>) -> Option<Path> {
-        let path = request.uri().path().strip_prefix('/')?.strip_prefix(SOCKET_STAGE)?;
+        let path = request.uri().path();
+        let path = if path == BEHIND_A_DOMAIN {
+            ""
+        } else {
+            path.strip_prefix('/')?.strip_prefix(SOCKET_STAGE)?
+        };
         if let Some(id) = path.strip_prefix("/@connections/") {
             let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
             return Some(Path::Manage { id });

@@ -332,6 +332,17 @@ async fn a_refusal_keeps_its_status() {
 }
 
 #[tokio::test]
+async fn the_socket_is_at_its_stage_and_where_a_domain_has_it() {
+    let stack = answering(Vec::new()).await;
+    for (path, opens) in
+        [("/realtime", true), ("/api/realtime/sync", true), ("/api/realtime/other", false)]
+    {
+        let url = format!("ws://{}{path}", stack.address);
+        assert_eq!(tokio_tungstenite::connect_async(url).await.is_ok(), opens, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_function_chooses_the_subprotocol() {
     let answer = json!({ "statusCode": 200, "headers": { "Sec-WebSocket-Protocol": "bearer" } });
     let stack = answering(vec![Ok(answer)]).await;

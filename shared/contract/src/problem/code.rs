@@ -235,10 +235,7 @@ codes! {
     WebhookNonceReused = "webhook_nonce_reused", 401;
         ko "이미 사용된 논스", "웹훅의 논스가 이미 사용되었습니다.";
         en "Nonce reused", "The webhook's nonce was used before.";
-    WebhookEventReused = "webhook_event_reused", 409;
-        ko "이미 처리된 이벤트", "같은 이벤트 id로 다른 내용이 이미 처리되었습니다.";
-        en "Event id reused", "The event was told before, with other content.";
-    /// Another product, amount or currency than the purchase's.
+    /// Another product, amount or currency than the purchase's, or no purchase at all.
     PaymentMismatch = "payment_mismatch", 401;
         ko "결제 내용 불일치", "결제 내용이 구매 내역과 일치하지 않습니다.";
         en "Payment mismatch", "The payment is not what the purchase asks for.";

@@ -4,6 +4,7 @@
 //! path, query and `Host` on as whoever asked has written them.
 
 use axum::http::header;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use lambda_http::request::LambdaRequest;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -21,6 +22,11 @@ pub fn tame(request: &mut LambdaRequest) {
         && !path.starts_with('/')
     {
         path.insert(0, '/');
+    }
+    // The adapter panics over what is said to be Base64 and is not.
+    if event.is_base64_encoded {
+        let body = event.body.as_deref().unwrap_or_default();
+        event.is_base64_encoded = BASE64_STANDARD.decode(body).is_ok();
     }
     event.request_context.domain_name = None;
     event.headers.remove(header::HOST);
@@ -56,6 +62,17 @@ mod tests {
         ] {
             assert_eq!(tamed(json!({ "rawQueryString": raw }))["rawQueryString"], query);
             assert!(format!("/?{query}").parse::<axum::http::Uri>().is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_no_base64_is_taken_as_it_is() {
+        for (body, encoded) in [("eyJiZXQiOjF9", true), (r#"{"bet":1}"#, false)] {
+            let event = tamed(json!({ "body": body, "isBase64Encoded": true }));
+            assert_eq!(
+                [&event["body"], &event["isBase64Encoded"]],
+                [&json!(body), &json!(encoded)]
+            );
         }
     }
 

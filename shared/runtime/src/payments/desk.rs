@@ -84,18 +84,19 @@ impl Desk {
         }
     }
 
-    /// What is learned of a payment: the purchase moves on, if this is news to it.
+    /// What is learned of a payment: the purchase moves on, if this is news to it. A
+    /// notice that was heard before does nothing, whatever it says now: `None`.
     ///
     /// # Errors
     /// [`Rejection::PurchaseNotFound`]; [`Rejection::PaymentMismatch`] when product,
-    /// amount or currency are others; [`Rejection::NoticeReused`]; the table's.
+    /// amount or currency are others; the table's.
     #[boxed]
     pub async fn learn(
         &self,
         payment: &Payment,
         ctx: &Ctx,
         told: Option<&Told<'_>>,
-    ) -> Result<Learned, DeskError> {
+    ) -> Result<Option<Learned>, DeskError> {
         let Order { receipt, player, .. } = payment.order;
         let event = event_of(&payment.standing);
         let mut needs = Needs::default().purchase(receipt);
@@ -104,21 +105,23 @@ impl Desk {
         }
         // Most news is old, and a look costs less than a command.
         let found = self.store.find(player, &needs).await?;
+        if was_heard(found.notice.as_deref(), told) {
+            return Ok(None);
+        }
         let purchase = checked(found.purchase.as_ref(), payment)?;
-        let heard = was_heard(found.notice.as_deref(), told)?;
-        if heard || purchase.after(&event).is_none() {
-            if let Some(told) = told.filter(|_| !heard) {
+        if purchase.after(&event).is_none() {
+            if let Some(told) = told {
                 self.store.remember_notice(told.event_id, told.body_hash).await?;
             }
-            return self.with_refund(purchase.clone(), false, ctx).await;
+            return Ok(Some(unchanged(purchase)));
         }
         let once = command::once_by_nature(advance_purchase::natural_key(receipt, &event));
         let advanced =
             self.store.execute_with(Subject::system(player), once, &needs, |state, found| {
-                let purchase = checked(found.purchase.as_ref(), payment)?;
-                if was_heard(found.notice.as_deref(), told)? {
+                if was_heard(found.notice.as_deref(), told) {
                     return Ok(None);
                 }
+                let purchase = checked(found.purchase.as_ref(), payment)?;
                 let Some(plan) = advance_purchase::decide(state, purchase, &event, ctx)? else {
                     return Ok(None);
                 };
@@ -145,7 +148,18 @@ impl Desk {
         if changed {
             self.failed(&purchase).await;
         }
-        self.with_refund(purchase, changed, ctx).await
+        self.with_refund(purchase, changed, ctx).await.map(Some)
+    }
+
+    /// What the provider answered about a purchase, learned.
+    async fn answered(
+        &self,
+        purchase: &Purchase,
+        payment: &Payment,
+        ctx: &Ctx,
+    ) -> Result<Learned, DeskError> {
+        let learned = self.learn(payment, ctx, None).await?;
+        Ok(learned.unwrap_or_else(|| unchanged(purchase)))
     }
 
     /// A payment that was declined is remembered against the player. That this fails is
@@ -190,7 +204,7 @@ impl Desk {
             Status::Created | Status::Pending => {
                 let Some(order) = order_of(purchase) else { return Ok(unchanged(purchase)) };
                 match self.payments.look(order).await? {
-                    Some(payment) => self.learn(&payment, ctx, None).await,
+                    Some(payment) => self.answered(purchase, &payment, ctx).await,
                     None => Ok(unchanged(purchase)),
                 }
             }
@@ -208,7 +222,7 @@ impl Desk {
         match (purchase.status.holds(), order_of(purchase)) {
             (true, Some(order)) => {
                 let payment = self.payments.cancel(order).await?;
-                self.learn(&payment, ctx, None).await
+                self.answered(purchase, &payment, ctx).await
             }
             _ => self.ask(purchase, ctx).await,
         }
@@ -217,7 +231,7 @@ impl Desk {
     async fn refund(&self, purchase: &Purchase, ctx: &Ctx) -> Result<Learned, DeskError> {
         let Some(order) = order_of(purchase) else { return Ok(unchanged(purchase)) };
         let payment = self.payments.refund(order).await?;
-        self.learn(&payment, ctx, None).await
+        self.answered(purchase, &payment, ctx).await
     }
 }
 
@@ -235,12 +249,13 @@ fn checked<'a>(
     }
 }
 
-/// Whether the notice was heard before.
-fn was_heard(found: Option<&str>, told: Option<&Told<'_>>) -> Result<bool, Rejection> {
-    match (found, told) {
-        (Some(found), Some(told)) if found != told.body_hash => Err(Rejection::NoticeReused),
-        (found, _) => Ok(found.is_some()),
+/// Whether the notice was heard before, whatever it says now.
+fn was_heard(found: Option<&str>, told: Option<&Told<'_>>) -> bool {
+    let (Some(found), Some(told)) = (found, told) else { return false };
+    if found != told.body_hash {
+        tracing::warn!(event_id = told.event_id, "a notice was told before, with other content");
     }
+    true
 }
 
 fn unchanged(purchase: &Purchase) -> Learned {

@@ -55,7 +55,6 @@ impl From<Rejection> for Problem {
             Rejection::ProductNotForGold => Self::new(Code::ProductNotForGold),
             Rejection::PurchaseNotFound => Self::new(Code::PurchaseNotFound),
             Rejection::PaymentMismatch => Self::new(Code::PaymentMismatch),
-            Rejection::NoticeReused => Self::new(Code::WebhookEventReused),
             Rejection::PackageNotFound => Self::new(Code::LimitedPackageNotFound),
             Rejection::PackageExists => Self::new(Code::LimitedPackageExists),
             Rejection::SaleNotOpen { starts_at } => {
