@@ -143,6 +143,15 @@ def offered() -> str:
 
 
 @functools.cache
+def registered(purpose: str) -> str:
+    """A webhook endpoint. Each purpose has its own: one that is deleted is gone."""
+    staff = ask("/api/auth/login", STAFF)["access_token"]
+    url = f"http://127.0.0.1:9/{purpose}"
+    body = {"url": url, "event_types": ["webhook.none"], "reason": "fuzz"}
+    return ask("/api/admin/webhooks/endpoints", body, staff, f"fuzz-{purpose}")["endpoint"]["id"]
+
+
+@functools.cache
 def purchase() -> tuple[str, str]:
     """The token of somebody who has bought a pack, and the receipt."""
     token = newcomer()["access_token"]
@@ -168,6 +177,8 @@ def confirmation() -> tuple[str, str]:
 
 # While the fraud rules do not mind this address yet.
 purchase()
+# While there is room for them.
+registered("change"), registered("delete")
 
 
 def as_somebody(case, token: str):
@@ -237,8 +248,10 @@ def known_path(name: str) -> dict:
     match name:
         case "users_read":
             return {"id": newcomer()["user"]["id"]}
-        case "webhook_update" | "webhook_delete" | "webhook_rotate_secret":
-            return {"id": "01a1fc2d-373d-7239-99a1-cae86f96420f"}
+        case "webhook_update" | "webhook_rotate_secret":
+            return {"id": registered("change")}
+        case "webhook_delete":
+            return {"id": registered("delete")}
         case "webhook_replay":
             return {"id": "msg_" + "A" * 43}
         case "limited_issue_promo":
@@ -258,6 +271,8 @@ def before_call(context, case, kwargs):
         case.body = {**case.body, **members}
     if members := known_path(name):
         case.path_parameters = members
+    if name == "webhook_delete":
+        case.query = {**(case.query or {}), "reason": "fuzz"}
     # In the other phases each value is there for a reason.
     if case.meta.phase.name == TestPhase.FUZZING:
         after_another(case, name)
