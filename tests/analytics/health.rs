@@ -31,7 +31,8 @@ async fn tells_what_came_what_differs_and_that_nobody_answers() -> Result<()> {
     assert_eq!(well["ingestion"]["events_last_5m"], 6, "{well}");
     assert_eq!(well["ingestion"]["loaded_last_5m"], 6, "{well}");
     assert!(well["ingestion"]["delay_p95_ms"].is_u64(), "{well}");
-    assert_eq!(well["parity"], json!({ "events": 6, "loads_under_way": 0, "differences": [] }));
+    let audit = json!({ "events": 6, "missing": 0, "loads_under_way": 0, "differences": [] });
+    assert_eq!(well["parity"], audit);
 
     for (view, expected) in [
         ("actions_hourly", None),
@@ -51,6 +52,14 @@ async fn tells_what_came_what_differs_and_that_nobody_answers() -> Result<()> {
         server.rebuild_views().await?;
         assert_eq!(health(&operator).await["status"], "ok");
     }
+
+    // The second of the player's rounds.
+    let lost = format!("user_id = '{}' AND seq = 3", player.id);
+    server.sql(&format!("DELETE FROM events_log WHERE {lost}")).await?;
+    server.rebuild_views().await?;
+    let short = health(&operator).await;
+    assert_eq!((&short["status"], &short["parity"]["missing"]), (&json!("differs"), &json!(1)));
+    assert_eq!(short["parity"]["differences"], json!([]), "{short}");
 
     server.stop().await?;
     assert_eq!(health(&operator).await, json!({ "status": "down" }));

@@ -316,6 +316,7 @@ async fn sockets(stack: &Stack, player: &Player) {
         "body": json!({ "action": "ping" }).to_string(),
         "isBase64Encoded": false,
     });
+    store.greeted(id, gone, 0).await.expect("is greeted");
     stack.invoke("SocketMessageFunction", ping.clone()).await.expect("an answer");
     assert_eq!(connections().await, 0, "a ping finds out who is gone");
     let stranger = stack.invoke("SocketMessageFunction", ping).await.expect("an answer");

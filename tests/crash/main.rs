@@ -90,14 +90,18 @@ async fn killed_and_retried(test: &str) -> Result<()> {
     let players = at(&players, &stack.base_url);
     let all = dice.shuffled(COMMANDS);
     let first = run.begin_retries();
+    let watching = witness::watch_all(&players, witnesses).await;
     clients::start(&run, &players, &all, CLIENTS).join_all().await;
     if let Err(lagging) = stack.settled(CATCH_UP).await {
         panic!("still owed: {lagging:?}");
     }
-
     let retried = run.begin_retries();
     let journals = audit::journals(&stack, &players).await?;
+    let witnesses = watching.up_to_the_last(&journals).await;
     audit::answers(&run.commands, &first, &retried, &journals);
+    let entries: usize = journals.iter().map(|journal| journal.entries.len()).sum();
+    let skipped: usize = witnesses.iter().map(Witness::skipped).sum();
+    println!("{skipped} of {entries} entries in gaps too long to be told");
     for (journal, witness) in journals.iter().zip(witnesses) {
         audit::books(journal);
         audit::statistics(&stack, journal).await?;

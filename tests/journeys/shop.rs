@@ -109,6 +109,47 @@ async fn a_purchase_that_breaks_a_rule_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_request_to_buy_that_changes_nothing_is_told_to_who_is_there() {
+    let target = Target::start().await;
+    let player = target.player().await;
+    let mut sockets = [player.socket().await, player.socket().await];
+    for socket in &mut sockets {
+        socket.until("initial_state").await;
+    }
+    let bought = receipt(&player.buy("neon_frame", 1, "key").send().await);
+    let again = player.buy("neon_frame", 1, "key").send().await;
+    assert!(again.is_replayed());
+    let dear = player.buy("streak_shield", 2, "dear").send().await;
+    dear.is_problem(422, "insufficient_funds");
+    player.buy("moon", 1, "moon").send().await.is_problem(404, "product_not_found");
+    // Neither of these is a purchase that failed.
+    player.buy("moon", 1, "key").send().await.is_problem(409, "idempotency_key_reused");
+    player.buy("moon", 0, "none").send().await.is_problem(422, "validation_failed");
+    let package = json!({ "code": "moon", "quantity": 1 });
+    let unknown = player.api.post("/api/shop/limited/buy", &package).key("limited").send().await;
+    unknown.is_problem(404, "limited_package_not_found");
+
+    let once = json!({ "product_id": "neon_frame", "receipt": bought, "quantity": 1,
+                       "status": "idempotent_reuse", "price_gold": 300 });
+    let refused = |product: &str, quantity: u64, status: &str, reason: &str| json!({ "product_id": product, "quantity": quantity, "status": status, "reason": reason });
+    let failed = "item_purchase_failed";
+    let told = [
+        once,
+        refused("streak_shield", 2, "insufficient_funds", "insufficient_funds"),
+        refused("moon", 1, failed, "product_not_found"),
+        refused("moon", 1, failed, "limited_package_not_found"),
+    ];
+    for socket in &mut sockets {
+        for data in &told {
+            let of_none = |frame: &Value| frame["seq"] == 0;
+            let frame = socket.until_frame(of_none).await;
+            assert_eq!((&frame["type"], &frame["data"]), (&json!("purchase_update"), data));
+            assert_eq!(frame["user_id"], player.id);
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_was_never_looked_at_is_recommended_what_newcomers_are() {
     let target = Target::start().await;
     target.api().get("/api/recommendations").await.is_problem(401, "unauthenticated");

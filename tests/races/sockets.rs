@@ -1,7 +1,10 @@
 //! One ticket, and one player's many sockets.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,35 @@ async fn every_socket_of_a_player_sees_every_change_in_order() {
         let seqs: Vec<_> = rounds.filter_map(|frame| frame["seq"].as_u64()).collect();
         assert_eq!(seqs, (2..=11).collect::<Vec<_>>());
     }
+}
+
+/// `@connections` that takes its time for the first frame.
+#[derive(Debug, Default)]
+struct SlowToGreet(AtomicBool);
+
+impl Fault for SlowToGreet {
+    fn before(&self, call: &Call<'_>) -> Verdict {
+        let first = call.operation == "PostToConnection" && !self.0.swap(true, Ordering::Relaxed);
+        if first { Verdict::Delay(Duration::from_secs(1)) } else { Verdict::Pass }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_at_once_is_greeted_first() {
+    let stack = stack().await;
+    let player = Player::sign_up(&Api::new(&stack.base_url)).await;
+    stack.engine().set_fault(Some(Arc::new(SlowToGreet::default())));
+    let mut socket = player.socket().await;
+    socket.send(&json!({ "action": "sync", "last_seq": 0 })).await;
+    socket.send(&json!({ "action": "ping" })).await;
+    socket.send(&json!({ "action": "dance" })).await;
+    let mut awaited = ["stats_update", "pong", "error"].to_vec();
+    while !awaited.is_empty() {
+        let frame = socket.next().await;
+        awaited.retain(|name| frame["type"] != *name);
+    }
+    let types: Vec<_> = socket.frames.iter().filter_map(|frame| frame["type"].as_str()).collect();
+    assert_eq!(types[..2], ["sync_connected", "initial_state"], "{types:?}");
 }
 
 /// `@connections` that takes its time for one socket, and notes who is posted to.

@@ -76,7 +76,7 @@ async fn give(
     guess.begin().await?;
     let login = store.login_of(player).await?;
     let login = login.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
-    verify(*hasher, password, &login).await?;
+    verify(*hasher, password, &login, &guess).await?;
     if let Some(receipt) = repeated {
         guess.was_right().await;
         return command::answered(receipt);
@@ -156,11 +156,19 @@ async fn remove(
     Ok(ok(&removed))
 }
 
-async fn verify(hasher: Hasher, password: Secret, login: &Login) -> Result<(), Problem> {
+async fn verify(
+    hasher: Hasher,
+    password: Secret,
+    login: &Login,
+    guess: &Guess<'_>,
+) -> Result<(), Problem> {
     let hash = Some(login.password_hash.clone());
     match hasher.verify(password, hash).await.map_err(Problem::internal)? {
         Verdict::Right { .. } => Ok(()),
-        Verdict::Wrong => Err(wrong_password()),
+        Verdict::Wrong => {
+            guess.was_wrong().await;
+            Err(wrong_password())
+        }
     }
 }
 

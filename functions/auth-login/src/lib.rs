@@ -18,6 +18,7 @@ use runtime::{
     auth::{Guess, Hasher, JwtKeys, PerAddress, Verdict, session_answer},
     command,
     http::{IdempotencyKey, Json, Meta, app, rendered_answer},
+    metrics::{self, LoginLocked},
     secrets::Rotating,
 };
 use store::{Decision, Receipt, Store, Subject};
@@ -33,6 +34,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
         keys: deps.jwt_keys()?,
         entropy: deps.entropy.clone(),
         per_address: PerAddress::from_env(&deps.env)?,
+        stage: deps.env.require("STAGE")?.to_owned(),
         hasher: deps.hasher,
     };
     Ok(Function::http(app(router().with_state(Arc::new(login)), &deps)))
@@ -49,6 +51,7 @@ pub struct Login {
     keys: Rotating<JwtKeys>,
     entropy: Entropy,
     per_address: PerAddress,
+    stage: String,
     hasher: Hasher,
 }
 
@@ -67,8 +70,8 @@ async fn login(
     let Login { store, entropy, per_address, .. } = &*login;
     let guess =
         Guess::at_login(store, &request.site_id, meta.source_ip, *per_address, entropy, meta.now);
-    guess.begin().await?;
-    let Recognised { player, command } = login.recognise(request, &meta).await?;
+    guess.begin().await.inspect_err(|refusal| login.count_lock(refusal, &meta))?;
+    let Recognised { player, command } = login.recognise(request, &guess, &meta).await?;
     let ctx = command::context(&meta, &login.entropy);
     let once = once(key, &player, &ctx);
     let recorded = store.execute(Subject::system(player.id), once, |state| {
@@ -87,14 +90,27 @@ struct Recognised {
 }
 
 impl Login {
+    /// Counts a refusal if it is a lock's: what guessing looks like from outside.
+    fn count_lock(&self, refusal: &Problem, meta: &Meta) {
+        if refusal.code() == Code::LoginLocked {
+            metrics::record(LoginLocked::new(meta.now, self.stage.clone()));
+        }
+    }
+
     /// The player whose name and password these are. An unknown name costs as much
-    /// time as a wrong password.
-    async fn recognise(&self, request: LoginRequest, meta: &Meta) -> Result<Recognised, Problem> {
+    /// time as a wrong password, and is a wrong guess as well.
+    async fn recognise(
+        &self,
+        request: LoginRequest,
+        guess: &Guess<'_>,
+        meta: &Meta,
+    ) -> Result<Recognised, Problem> {
         let found = self.store.login(&request.site_id).await?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let verdict =
             self.hasher.verify(request.password.clone(), hash).await.map_err(Problem::internal)?;
         let (Some(found), Verdict::Right { needs_rehash }) = (found, verdict) else {
+            guess.was_wrong().await;
             return Err(Code::InvalidCredentials.into());
         };
         let rehashed = if needs_rehash {

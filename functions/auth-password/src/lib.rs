@@ -71,11 +71,11 @@ async fn change(
     if let Some(receipt) = repeated {
         // The old password is no longer the present one, but the new one is: whoever
         // repeats the request shows that they know it.
-        verify(*hasher, request.new_password, &login, "/new_password").await?;
+        verify(*hasher, request.new_password, &login, &guess, "/new_password").await?;
         guess.was_right().await;
         return command::answered(receipt);
     }
-    verify(*hasher, request.current_password, &login, "/current_password").await?;
+    verify(*hasher, request.current_password, &login, &guess, "/current_password").await?;
     let hash = hasher.hash(request.new_password, entropy).await.map_err(Problem::internal)?;
     let changed = store.execute(subject, once, |state| {
         let hash = PasswordHash(hash.clone());
@@ -104,12 +104,16 @@ async fn verify(
     hasher: Hasher,
     password: contract::Secret,
     login: &Login,
+    guess: &Guess<'_>,
     field: &'static str,
 ) -> Result<(), Problem> {
     let hash = Some(login.password_hash.clone());
     match hasher.verify(password, hash).await.map_err(Problem::internal)? {
         Verdict::Right { .. } => Ok(()),
-        Verdict::Wrong => Err(wrong_password(field)),
+        Verdict::Wrong => {
+            guess.was_wrong().await;
+            Err(wrong_password(field))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use domain::catalog::CATALOG;
 use runtime::{
     Deps, Function, Problem,
     http::{Caller, IfNoneMatch, Meta, Role, guarded, ok_if_changed, signed_in_app},
+    metrics::{self, DashboardAnswer, Stopwatch},
     utc_day,
 };
 use store::Store;
@@ -23,16 +24,25 @@ const HIGHLIGHTS: usize = 3;
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
+/// `TABLE_NAME`, `JWT_KEYS_SECRET` or `STAGE` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
-    let store = Arc::new(Store::new(deps.aws(), deps.env.require("TABLE_NAME")?));
-    let routes = router().with_state(store);
+    let screen = Screen {
+        store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
+        stage: deps.env.require("STAGE")?.to_owned(),
+    };
+    let routes = router().with_state(Arc::new(screen));
     Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
 
 /// The function's routes.
-pub fn router() -> OpenApiRouter<Arc<Store>> {
+pub fn router() -> OpenApiRouter<Arc<Screen>> {
     OpenApiRouter::new().routes(guarded(Role::Standard, routes!(dashboard)))
+}
+
+/// What the function works with.
+pub struct Screen {
+    store: Store,
+    stage: String,
 }
 
 /// Profile, balances, streak and what is going on, never older than the caller's
@@ -46,12 +56,13 @@ pub fn router() -> OpenApiRouter<Arc<Store>> {
     )
 )]
 async fn dashboard(
-    State(store): State<Arc<Store>>,
+    State(screen): State<Arc<Screen>>,
     meta: Meta,
     caller: Caller,
     if_none_match: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let player = store.player(caller.subject()).await?;
+    let started = Stopwatch::start();
+    let player = screen.store.player(caller.subject()).await?;
     let highlights = CATALOG.iter().take(HIGHLIGHTS);
     let dashboard = Dashboard {
         core: DashboardCore::of(&player, utc_day(meta.now)),
@@ -62,5 +73,8 @@ async fn dashboard(
         recent_sessions: Vec::new(),
         shop_highlights: highlights.map(|item| CatalogItem::of(item, meta.language)).collect(),
     };
-    Ok(ok_if_changed(&dashboard, &if_none_match, "private, no-cache"))
+    let answer = ok_if_changed(&dashboard, &if_none_match, "private, no-cache");
+    let (stage, duration_ms) = (screen.stage.clone(), started.elapsed_ms());
+    metrics::record(DashboardAnswer::new(meta.now, stage, duration_ms));
+    Ok(answer)
 }

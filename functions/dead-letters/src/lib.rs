@@ -10,7 +10,7 @@ use axum::{extract::State, response::Response};
 use contract::{
     Code, Page,
     dead_letter::{DeadLetter, DeadLetterReplayed, ReplayDeadLetterRequest},
-    openapi::{IdempotencyHeader, ReadProblems, WriteProblems},
+    openapi::{OptionalIdempotencyHeader, ReadProblems, WriteProblems},
     page::PageQuery,
 };
 use domain::{DeadLetterId, Entry, command::replay_dead_letter};
@@ -90,7 +90,7 @@ async fn list(
 /// it off the list. As long as the item cannot be read, that is refused.
 #[utoipa::path(
     post, path = "/api/admin/dead-letters/{id}/replay", operation_id = "dead_letter_replay",
-    tag = "admin", params(IdempotencyHeader, ("id" = Uuid, Path)),
+    tag = "admin", params(OptionalIdempotencyHeader, ("id" = Uuid, Path)),
     request_body = ReplayDeadLetterRequest,
     responses((status = 200, body = DeadLetterReplayed), WriteProblems)
 )]
@@ -98,12 +98,13 @@ async fn replay(
     State(letters): State<Arc<Letters>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Path(id): Path<String>,
     Json(request): Json<ReplayDeadLetterRequest>,
 ) -> Result<Response, Problem> {
     let store = &letters.store;
-    let once = command::once(key, "dead_letter_replay", &(&id, &request));
+    let ctx = command::context(&meta, &letters.entropy);
+    let once = command::once_or_anew(key, "dead_letter_replay", &(&id, &request), &ctx);
     if let Some(receipt) = store.receipt(caller.subject(), &once).await? {
         return command::answered(receipt);
     }
@@ -111,7 +112,6 @@ async fn replay(
     let id: DeadLetterId = id.parse().map_err(|_| unknown())?;
     let letter = store.dead_letter(id).await?.ok_or_else(unknown)?;
     let entry = letters.publish(&letter).await?;
-    let ctx = command::context(&meta, &letters.entropy);
     let answer = DeadLetterReplayed { id: id.uuid(), user_id: entry.player.uuid(), seq: entry.seq };
     let receipt = store
         .execute(caller.subject(), once, |operator| {

@@ -9,7 +9,7 @@ use contract::{
         FraudRulesAnswer, FraudRulesQuery, PutFraudRulesAnswer, PutFraudRulesRequest,
         RetestedDecision, TestFraudRulesAnswer, TestFraudRulesRequest, field,
     },
-    openapi::{IdempotencyHeader, ReadProblems, WriteProblems},
+    openapi::{OptionalIdempotencyHeader, ReadProblems, WriteProblems},
 };
 use domain::{
     Rejection,
@@ -70,18 +70,18 @@ async fn read(
 /// put it and why stands in the operator's journal.
 #[utoipa::path(
     put, path = "/api/admin/fraud/rules", operation_id = "fraud_rules_put", tag = "admin",
-    params(IdempotencyHeader), request_body = PutFraudRulesRequest,
+    params(OptionalIdempotencyHeader), request_body = PutFraudRulesRequest,
     responses((status = 200, body = PutFraudRulesAnswer), WriteProblems)
 )]
 async fn put(
     State(fraud): State<Arc<Fraud>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Json(request): Json<PutFraudRulesRequest>,
 ) -> Result<Response, Problem> {
     let ctx = command::context(&meta, &fraud.entropy);
-    let once = command::once(key, "fraud_rules_put", &request);
+    let once = command::once_or_anew(key, "fraud_rules_put", &request, &ctx);
     let PutFraudRulesRequest { document, expected_version, reason, dry_run } = request;
     let rules = sound(expected_version.saturating_add(1), document)?;
     let answer = PutFraudRulesAnswer {

@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use contract::{
     Code, Rule,
     admin::{IssueInviteAnswer, IssueInviteRequest},
-    openapi::{IdempotencyHeader, WriteProblems},
+    openapi::{OptionalIdempotencyHeader, WriteProblems},
 };
 use domain::{Ctx, Invite, command::issue_invite};
 use jiff::{SignedDuration, Timestamp};
@@ -52,18 +52,18 @@ pub struct Invites {
 /// it and why stands in the operator's journal.
 #[utoipa::path(
     post, path = "/api/admin/invite-codes", operation_id = "invite_issue", tag = "admin",
-    params(IdempotencyHeader), request_body = IssueInviteRequest,
+    params(OptionalIdempotencyHeader), request_body = IssueInviteRequest,
     responses((status = 201, body = IssueInviteAnswer), WriteProblems)
 )]
 async fn issue(
     State(invites): State<Arc<Invites>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Json(request): Json<IssueInviteRequest>,
 ) -> Result<Response, Problem> {
     let ctx = command::context(&meta, &invites.entropy);
-    let once = command::once(key, "invite_issue", &request);
+    let once = command::once_or_anew(key, "invite_issue", &request, &ctx);
     let code = request.code.unwrap_or_else(|| random_code(&invites.entropy));
     let invite = Invite { code, uses_left: request.uses, expires_at: whole(request.expires_at) };
     // Asked within the decision: a repeated request is answered, however late it comes.

@@ -17,20 +17,22 @@ use domain::{
 use runtime::{
     Deps, Entropy, Function, Problem, command,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
-    metrics,
     payments::{Checkout, Paying},
+    till::{Asked, Till},
 };
-use store::{Decision, Found, Needs, Store};
+use store::{Decision, Found, Needs, Receipt, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `JWT_KEYS_SECRET` or a variable of [`runtime::payments`] is not set.
+/// `TABLE_NAME`, `PUSH_QUEUE_URL`, `JWT_KEYS_SECRET` or a variable of
+/// [`runtime::payments`] is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
     let checkout = Checkout::new(&deps, store.clone())?;
-    let shop = Shop { store, checkout, entropy: deps.entropy.clone() };
+    let till = Till::new(&deps)?;
+    let shop = Shop { store, checkout, till, entropy: deps.entropy.clone() };
     let routes = router().with_state(Arc::new(shop));
     Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
@@ -44,6 +46,7 @@ pub fn router() -> OpenApiRouter<Arc<Shop>> {
 pub struct Shop {
     store: Store,
     checkout: Checkout,
+    till: Till,
     entropy: Entropy,
 }
 
@@ -66,9 +69,14 @@ async fn buy(
     key: IdempotencyKey,
     Json(request): Json<BuyLimitedRequest>,
 ) -> Result<Response, Problem> {
-    let bought = shop.buy(&meta, &caller, key, request).await;
-    metrics::attempt_to_buy("limited", &bought);
-    bought
+    let asked = Asked {
+        flow: "limited",
+        player: caller.subject().player(),
+        product: request.code.clone(),
+        quantity: request.quantity,
+    };
+    let came = shop.buy(&meta, &caller, key, request).await;
+    shop.till.answer(&meta, &asked, came).await
 }
 
 impl Shop {
@@ -78,7 +86,7 @@ impl Shop {
         caller: &Caller,
         key: IdempotencyKey,
         request: BuyLimitedRequest,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Receipt, Problem> {
         let BuyLimitedRequest { code, quantity, promo_code, payment_token } = request;
         // A package does not change, so it may be looked at before the rest is read.
         let mut known = Needs::default().package(&code);
@@ -115,7 +123,7 @@ impl Shop {
                 .ok_or_else(|| Problem::internal("a purchase that nobody decided on"))
         };
         let Some(token) = payment_token else {
-            return command::answered(begin(once, None).await?);
+            return begin(once, None).await;
         };
         let paying = Paying { subject, once, token, meta, ctx };
         let price = || wish.order(&found, None).price(ctx);

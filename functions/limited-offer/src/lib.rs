@@ -9,7 +9,7 @@ use contract::{
         IssuePromoAnswer, IssuePromoRequest, OfferPackageAnswer, OfferPackageRequest, OfferPrice,
         Wording,
     },
-    openapi::{IdempotencyHeader, WriteProblems},
+    openapi::{OptionalIdempotencyHeader, WriteProblems},
 };
 use domain::{
     Gold,
@@ -58,18 +58,18 @@ pub struct Offers {
 /// operator's journal.
 #[utoipa::path(
     post, path = "/api/admin/limited-packages", operation_id = "limited_offer", tag = "admin",
-    params(IdempotencyHeader), request_body = OfferPackageRequest,
+    params(OptionalIdempotencyHeader), request_body = OfferPackageRequest,
     responses((status = 201, body = OfferPackageAnswer), WriteProblems)
 )]
 async fn offer(
     State(offers): State<Arc<Offers>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Json(request): Json<OfferPackageRequest>,
 ) -> Result<Response, Problem> {
     let ctx = command::context(&meta, &offers.entropy);
-    let once = command::once(key, "limited_offer", &request);
+    let once = command::once_or_anew(key, "limited_offer", &request, &ctx);
     let reason = request.reason.clone();
     // What is wrong with it is said to nobody who may not offer anything.
     let package = package(request);
@@ -90,19 +90,19 @@ async fn offer(
 #[utoipa::path(
     post, path = "/api/admin/limited-packages/{code}/promo-codes",
     operation_id = "limited_issue_promo", tag = "admin",
-    params(IdempotencyHeader, ("code" = String, Path)), request_body = IssuePromoRequest,
+    params(OptionalIdempotencyHeader, ("code" = String, Path)), request_body = IssuePromoRequest,
     responses((status = 201, body = IssuePromoAnswer), WriteProblems)
 )]
 async fn issue_promo(
     State(offers): State<Arc<Offers>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Path(code): Path<String>,
     Json(request): Json<IssuePromoRequest>,
 ) -> Result<Response, Problem> {
     let ctx = command::context(&meta, &offers.entropy);
-    let once = command::once(key, "limited_issue_promo", &(&code, &request));
+    let once = command::once_or_anew(key, "limited_issue_promo", &(&code, &request), &ctx);
     let promo = price(request.price).map(|price| Promo {
         code: request.code,
         package: code.clone(),

@@ -1,5 +1,5 @@
-//! `GET /api/olap/health`: what reaches the event store, and whether its views have
-//! counted it.
+//! `GET /api/olap/health`: what reaches the event store, whether any of it is missing, and
+//! whether its views have counted it.
 
 use std::sync::Arc;
 
@@ -33,6 +33,13 @@ const INGESTION: &str = "\
             toUInt64(greatest(0, dateDiff('millisecond', ts, loaded_at))) AS delay_ms \
         FROM events_log WHERE event_date >= toDate(now('UTC')) - 1)";
 
+/// A player's entries are numbered one by one and never go back in time, so between the
+/// first and the last of these days there is one row for each number.
+const MISSING: &str = "\
+    SELECT toUInt64(sum(numbers - present)) AS missing \
+    FROM (SELECT max(seq) - min(seq) + 1 AS numbers, uniqExact(seq) AS present \
+        FROM events_log WHERE event_date >= toDate(now('UTC')) - 1 GROUP BY user_id)";
+
 const DIFFERENCES: &str = "\
     SELECT view_name, toUnixTimestamp(since) AS since_s, toUInt64(expected) AS expected, \
         toUInt64(counted) AS counted \
@@ -62,7 +69,8 @@ pub struct Olap {
     event_store: Option<EventStore>,
 }
 
-/// What reaches the event store, and whether its views have counted what its table holds.
+/// What reaches the event store, whether its table holds what the journal does, and whether
+/// its views have counted what the table holds.
 #[utoipa::path(
     get, path = "/api/olap/health", operation_id = "olap_health", tag = "operations",
     responses((status = 200, body = OlapHealthAnswer), ReadProblems)
@@ -96,6 +104,11 @@ struct Ingestion {
 }
 
 #[derive(Deserialize, Row)]
+struct Gaps {
+    missing: u64,
+}
+
+#[derive(Deserialize, Row)]
 struct Difference {
     view_name: String,
     since_s: u32,
@@ -104,18 +117,20 @@ struct Difference {
 }
 
 async fn examine(server: &ClickHouse) -> Result<OlapHealthAnswer, Error> {
-    let (rows, differences) = tokio::try_join!(
+    let (rows, gaps, differences) = tokio::try_join!(
         server.fetch::<Ingestion>(INGESTION),
+        server.fetch::<Gaps>(MISSING),
         server.fetch::<Difference>(DIFFERENCES),
     )?;
     // An aggregate has one row; whatever has none is not the server that is meant.
-    let Some(row) = rows.into_iter().next() else {
+    let (Some(row), Some(Gaps { missing })) = (rows.into_iter().next(), gaps.into_iter().next())
+    else {
         return Ok(without_numbers(OlapStatus::Down));
     };
     // Of nothing there is no quantile.
     let of_some = |delay_ms| (row.loaded_last_5m > 0).then_some(delay_ms);
     let differences: Vec<_> = differences.into_iter().map(OlapDifference::from).collect();
-    let all_is_well = differences.is_empty();
+    let all_is_well = missing == 0 && differences.is_empty();
     Ok(OlapHealthAnswer {
         status: if all_is_well { OlapStatus::Ok } else { OlapStatus::Differs },
         ingestion: Some(OlapIngestion {
@@ -126,6 +141,7 @@ async fn examine(server: &ClickHouse) -> Result<OlapHealthAnswer, Error> {
         }),
         parity: Some(OlapParity {
             events: row.events,
+            missing,
             loads_under_way: row.loads_under_way,
             differences,
         }),

@@ -13,7 +13,7 @@ use aws_lambda_events::{
 use domain::{Entry, PlayerId, outbox::runs};
 use futures::{StreamExt, stream};
 use publish::{FailureQueue, Publisher, SetAside, Stopped};
-use runtime::{Deps, Function, chain};
+use runtime::{Clock, Deps, Function, chain, metrics};
 use store::Store;
 
 /// Marks written at once.
@@ -22,12 +22,15 @@ const CONCURRENCY: usize = 16;
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `EVENT_STREAM`, `PUSH_QUEUE_URL` or `FAILURE_QUEUE_URL` is not set.
+/// `TABLE_NAME`, `EVENT_STREAM`, `PUSH_QUEUE_URL`, `FAILURE_QUEUE_URL` or `STAGE` is not
+/// set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let outbox = Outbox {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         publisher: Publisher::new(&deps)?,
         failures: FailureQueue::new(&deps)?,
+        stage: deps.env.require("STAGE")?.to_owned(),
+        clock: deps.clock,
     };
     Ok(Function::trigger(move |event: Event, _context| {
         let outbox = outbox.clone();
@@ -40,6 +43,8 @@ struct Outbox {
     store: Store,
     publisher: Publisher,
     failures: FailureQueue,
+    stage: String,
+    clock: Clock,
 }
 
 /// A batch, read: where each entry stood in it, and what is no entry.
@@ -81,6 +86,8 @@ impl Outbox {
         self.mark(runs(batch.keys[..settled].iter().copied().flatten())).await;
         if let Err(Stopped { index, cause }) = published {
             tracing::error!(index, cause = chain(&*cause), "the batch comes back from here");
+            let now = self.clock.now();
+            metrics::record(metrics::PublishFailure::new(now, self.stage.clone()));
             let mut failure = DynamoDbBatchItemFailure::default();
             failure.item_identifier = sequence_numbers[index].clone();
             answer.batch_item_failures.push(failure);

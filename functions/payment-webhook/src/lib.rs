@@ -74,14 +74,7 @@ async fn notice(
     if let Some(payment) = &notice.payment {
         let body_hash = command::bytes_hash(&body);
         let told = Told { event_id: &notice.event_id, body_hash: &body_hash };
-        let learned = desk.learn(payment, &command::context(&meta, entropy), Some(&told)).await;
-        learned.map_err(|error| match Problem::from(error) {
-            // Nobody asked for this payment.
-            problem if problem.code() == Code::PurchaseNotFound => {
-                Problem::new(Code::PaymentMismatch)
-            }
-            problem => problem,
-        })?;
+        desk.learn(payment, &command::context(&meta, entropy), Some(&told)).await?;
     }
     Ok(ok(&NoticeAnswer { received: true }))
 }

@@ -26,7 +26,7 @@ use domain::{Player, PlayerId};
 use futures::future::join_all;
 use jiff::Timestamp;
 use runtime::{
-    Clock, Deps, Function,
+    Clock, Deps, Function, chain, metrics,
     push::{Body, Delivery, Message, SocketError, Sockets},
     received,
 };
@@ -46,13 +46,14 @@ const GIVE_UP_AFTER: u32 = 5;
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `SOCKET_ENDPOINT` or `DEAD_LETTER_QUEUE_URL` is not set.
+/// `TABLE_NAME`, `SOCKET_ENDPOINT`, `DEAD_LETTER_QUEUE_URL` or `STAGE` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let push = Push {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         sockets: Sockets::new(&deps)?,
         sqs: aws_sdk_sqs::Client::new(deps.aws()),
         dead_letters: deps.env.require("DEAD_LETTER_QUEUE_URL")?.to_owned(),
+        stage: deps.env.require("STAGE")?.to_owned(),
         clock: deps.clock,
     };
     Ok(Function::trigger(move |event: SqsEvent, _context| {
@@ -68,6 +69,7 @@ struct Push {
     sqs: aws_sdk_sqs::Client,
     /// Address of the queue for what nobody can read.
     dead_letters: String,
+    stage: String,
     clock: Clock,
 }
 
@@ -88,7 +90,8 @@ impl Push {
     /// sockets are slow delays nobody else's frames of this batch. The queue gives out
     /// nobody's next ones before the batch is through.
     async fn deliver_all(&self, records: Vec<SqsMessage>) -> SqsBatchResponse {
-        let ids: Vec<_> = records.iter().map(|record| record.message_id.clone()).collect();
+        let id = |record: &SqsMessage| record.message_id.clone().unwrap_or_default();
+        let ids: Vec<_> = records.iter().map(id).collect();
         let mut players: BTreeMap<_, Vec<SqsMessage>> = BTreeMap::new();
         for record in records {
             let group = record.attributes.get("MessageGroupId").cloned();
@@ -97,7 +100,7 @@ impl Push {
         let failed = players.into_values().map(|messages| self.deliver_in_order(messages));
         let failed: BTreeSet<_> = join_all(failed).await.into_iter().flatten().collect();
         let mut answer = SqsBatchResponse::default();
-        for id in ids.into_iter().flatten().filter(|id| failed.contains(id)) {
+        for id in ids.into_iter().filter(|id| failed.contains(id)) {
             answer.add_failure(id);
         }
         answer
@@ -105,14 +108,14 @@ impl Push {
 
     /// Delivers a player's messages up to the first that fails; what is to come again.
     async fn deliver_in_order(&self, messages: Vec<SqsMessage>) -> Vec<String> {
-        let mut messages = messages.into_iter();
-        while let Some(message) = messages.next() {
-            let Err(error) = self.deliver(&message).await else { continue };
-            let id = message.message_id.clone().unwrap_or_default();
+        for (place, message) in messages.iter().enumerate() {
+            let Err(error) = self.deliver(message).await else { continue };
+            let id = message.message_id.as_deref();
             let group = message.attributes.get("MessageGroupId");
             tracing::error!(message_id = id, ?group, %error, "a push message comes back");
-            let later = messages.filter_map(|message| message.message_id);
-            return std::iter::once(id).chain(later).collect();
+            let back = messages.into_iter().skip(place);
+            // An empty id fails the batch, which is what a message without one deserves.
+            return back.map(|message| message.message_id.unwrap_or_default()).collect();
         }
         Vec::new()
     }
@@ -133,7 +136,15 @@ impl Push {
                     let posted = self.send(connection, &frames).await;
                     self.settle(player, connection, posted.map_err(Error::from), last).await
                 });
-                join_all(settling).await.into_iter().collect()
+                join_all(settling).await.into_iter().collect::<Result<(), Error>>()?;
+                self.measure(&connections, &frames);
+                Ok(())
+            }
+            Body::Say { frame, .. } => {
+                let there = connections.iter().filter(|one| one.greeted_seq.is_some());
+                let saying = there.map(async |connection| self.say(connection, &frame).await);
+                join_all(saying).await;
+                Ok(())
             }
             Body::Greet { connection_id } => {
                 let known = |connection: &&Connection| connection.connection_id == connection_id;
@@ -154,6 +165,27 @@ impl Push {
                 });
                 join_all(parting).await.into_iter().collect()
             }
+        }
+    }
+
+    /// Says to a socket what can be said once only: whom it does not reach, it was not
+    /// for. The next frame finds out who is gone.
+    async fn say(&self, connection: &Connection, frame: &Value) {
+        let Connection { connection_id, .. } = connection;
+        if let Err(error) = self.sockets.post(connection_id, frame).await {
+            tracing::warn!(connection_id, error = chain(&error), "a socket was not told");
+        }
+    }
+
+    /// How far behind the journal the player's sockets are.
+    fn measure(&self, connections: &[Connection], frames: &[Value]) {
+        let newest = frames.iter().filter_map(|frame| frame["seq"].as_u64()).max();
+        let told =
+            connections.iter().any(|one| one.greeted_seq.is_some_and(|at| Some(at) < newest));
+        let entry_at = frames.iter().filter_map(|frame| frame["timestamp"].as_str()?.parse().ok());
+        if let Some(entry_at) = entry_at.max().filter(|_| told) {
+            let now = self.clock.now();
+            metrics::record(metrics::FramesTold::new(now, self.stage.clone(), entry_at));
         }
     }
 

@@ -17,20 +17,22 @@ use domain::{
 use runtime::{
     Deps, Entropy, Function, Problem, command,
     http::{Caller, IdempotencyKey, Json, Meta, Role, guarded, signed_in_app},
-    metrics,
     payments::{Checkout, Paying},
+    till::{Asked, Till},
 };
-use store::{Decision, Store};
+use store::{Decision, Receipt, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME`, `JWT_KEYS_SECRET` or a variable of [`runtime::payments`] is not set.
+/// `TABLE_NAME`, `PUSH_QUEUE_URL`, `JWT_KEYS_SECRET` or a variable of
+/// [`runtime::payments`] is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let store = Store::new(deps.aws(), deps.env.require("TABLE_NAME")?);
     let checkout = Checkout::new(&deps, store.clone())?;
-    let shop = Shop { store, checkout, entropy: deps.entropy.clone() };
+    let till = Till::new(&deps)?;
+    let shop = Shop { store, checkout, till, entropy: deps.entropy.clone() };
     let routes = router().with_state(Arc::new(shop));
     Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
 }
@@ -46,6 +48,7 @@ pub fn router() -> OpenApiRouter<Arc<Shop>> {
 pub struct Shop {
     store: Store,
     checkout: Checkout,
+    till: Till,
     entropy: Entropy,
 }
 
@@ -68,14 +71,18 @@ async fn buy(
     Json(request): Json<BuyRequest>,
 ) -> Result<Response, Problem> {
     let pack = catalog::product(&request.product_id).and_then(Product::money).is_some();
-    let flow = if pack { "money" } else { "gold" };
-    let bought = if pack {
+    let asked = Asked {
+        flow: if pack { "money" } else { "gold" },
+        player: caller.subject().player(),
+        product: request.product_id.clone(),
+        quantity: request.quantity,
+    };
+    let came = if pack {
         shop.buy_pack(&meta, &caller, key, request).await
     } else {
         shop.buy_item(&meta, &caller, key, request).await
     };
-    metrics::attempt_to_buy(flow, &bought);
-    bought
+    shop.till.answer(&meta, &asked, came).await
 }
 
 /// The same as `/api/shop/buy`.
@@ -105,15 +112,14 @@ impl Shop {
         caller: &Caller,
         key: IdempotencyKey,
         BuyRequest { product_id, quantity, payment_token }: BuyRequest,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Receipt, Problem> {
         let ctx = command::context(meta, &self.entropy);
         // No token is needed, but with one it is another body.
         let once = match &payment_token {
             Some(token) => command::once(key, "shop_buy", &(&product_id, quantity, token.expose())),
             None => command::once(key, "shop_buy", &(&product_id, quantity)),
         };
-        let receipt = self
-            .store
+        self.store
             .execute(caller.subject(), once, |state| {
                 let plan = buy_item::decide(state, &product_id, quantity, &ctx)?;
                 let answer = BuyAnswer::of(plan.entry());
@@ -121,8 +127,7 @@ impl Shop {
                 Ok(Decision { plan, answer })
             })
             .await
-            .map_err(|error| Problem::from(error).blaming("/quantity"))?;
-        command::answered(receipt)
+            .map_err(|error| Problem::from(error).blaming("/quantity"))
     }
 
     async fn buy_pack(
@@ -131,7 +136,7 @@ impl Shop {
         caller: &Caller,
         key: IdempotencyKey,
         BuyRequest { product_id, quantity, payment_token }: BuyRequest,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Receipt, Problem> {
         let Some(token) = payment_token else {
             // Whether the caller is still signed in comes first.
             self.store.player(caller.subject()).await?;

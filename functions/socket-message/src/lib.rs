@@ -1,4 +1,7 @@
 //! What a client says on its socket: `sync` after a reconnect, and `ping`.
+//!
+//! It is answered from here and not through the push queue, where who asks for much, or
+//! often, would keep everybody else waiting.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use contract::{
@@ -77,6 +80,11 @@ impl Desk {
             tracing::warn!(%player, error = chain(&error), "not noted as present");
         }
         let line = Line { desk: self, player, connection_id };
+        // Whoever speaks as soon as the socket is open is still greeted first. If that takes
+        // too long, an answer before it is better than none.
+        if !self.store.once_greeted(player, &line.connection_id).await? {
+            tracing::warn!(%player, line.connection_id, "answers a socket that is not greeted yet");
+        }
         match self.read(event.body.unwrap_or_default().into_bytes()) {
             Ok(ClientMessage::Ping {}) => line.say(0, ConnectionData::Pong {}).await?,
             Ok(ClientMessage::Sync { last_seq }) => line.sync(last_seq).await?,

@@ -11,18 +11,20 @@ use domain::{Fact, Plan, command::claim_streak, level};
 use runtime::{
     Deps, Entropy, Function, Problem, command,
     http::{Caller, IdempotencyKey, Meta, Role, guarded, signed_in_app},
+    metrics::{self, ProtectionConsumed, RewardClaim, Stopwatch},
 };
-use store::{Decision, Store};
+use store::{Decision, Receipt, Store};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` or `JWT_KEYS_SECRET` is not set.
+/// `TABLE_NAME`, `JWT_KEYS_SECRET` or `STAGE` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let claims = Claims {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
         entropy: deps.entropy.clone(),
+        stage: deps.env.require("STAGE")?.to_owned(),
     };
     let routes = router().with_state(Arc::new(claims));
     Ok(Function::http(signed_in_app(routes, &deps, deps.jwt_keys()?)))
@@ -37,6 +39,20 @@ pub fn router() -> OpenApiRouter<Arc<Claims>> {
 pub struct Claims {
     store: Store,
     entropy: Entropy,
+    stage: String,
+}
+
+impl Claims {
+    /// Measures a claim that was answered with its reward.
+    fn measure(&self, receipt: &Receipt, meta: &Meta, duration_ms: f64) {
+        metrics::record(RewardClaim::new(meta.now, self.stage.clone(), duration_ms));
+        let Fact::StreakClaimed { protections_used: used, .. } = receipt.entry.fact else { return };
+        // An answer that is given again uses nothing up.
+        if used > 0 && !receipt.replayed {
+            let stage = self.stage.clone();
+            metrics::record(ProtectionConsumed::new(meta.now, stage, "claim", used));
+        }
+    }
 }
 
 /// Claims the present UTC day. The day is the idempotency key: claiming again
@@ -52,6 +68,7 @@ async fn claim(
     caller: Caller,
     _unneeded: Option<IdempotencyKey>,
 ) -> Result<Response, Problem> {
+    let started = Stopwatch::start();
     let player = caller.player();
     let ctx = command::context(&meta, &claims.entropy);
     let once = command::once_by_nature(claim_streak::natural_key(player, ctx.today()));
@@ -63,6 +80,7 @@ async fn claim(
             Ok(Decision { plan, answer })
         })
         .await?;
+    claims.measure(&receipt, &meta, started.elapsed_ms());
     command::answered(receipt)
 }
 

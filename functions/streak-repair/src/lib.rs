@@ -6,11 +6,15 @@
 //!
 //! A player who cannot be mended is counted, and nobody waits for them. Where the table
 //! is to blame, the run fails once everybody had their turn: Lambda tries it again, and
-//! who is mended needs nothing then. An item that cannot be read stays so: it is logged.
+//! who is mended needs nothing then. An item that cannot be read stays so: the log names it,
+//! and an alarm rings.
 
-use domain::{Ctx, PlayerId, command::repair_streak};
+use domain::{Ctx, Fact, PlayerId, command::repair_streak};
 use futures::{StreamExt, stream};
-use runtime::{Clock, Deps, Entropy, Function, chain, command};
+use runtime::{
+    Clock, Deps, Entropy, Function, chain, command,
+    metrics::{self, ProtectionConsumed, StreakRepair},
+};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Bookmark, Decision, ROSTER_SHARDS, Store, Subject};
@@ -21,10 +25,11 @@ const CONCURRENCY: usize = 8;
 /// Builds the function.
 ///
 /// # Errors
-/// `TABLE_NAME` is not set.
+/// `TABLE_NAME` or `STAGE` is not set.
 pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
     let repair = Repair {
         store: Store::new(deps.aws(), deps.env.require("TABLE_NAME")?),
+        stage: deps.env.require("STAGE")?.to_owned(),
         clock: deps.clock,
         entropy: deps.entropy,
     };
@@ -37,6 +42,7 @@ pub fn function(deps: Deps) -> Result<Function, runtime::Error> {
 #[derive(Clone)]
 struct Repair {
     store: Store,
+    stage: String,
     clock: Clock,
     entropy: Entropy,
 }
@@ -80,13 +86,15 @@ impl Repair {
                 }
             }
         }
-        tracing::info!(
-            players = report.players,
-            protections_consumed = report.protections_consumed,
-            streaks_broken = report.streaks_broken,
-            failed = report.failed,
-            "streaks repaired"
-        );
+        let Report { players, protections_consumed, streaks_broken, failed } = report;
+        tracing::info!(players, protections_consumed, streaks_broken, failed, "streaks repaired");
+        for (action, players) in [
+            ("protection_consumed", protections_consumed),
+            ("broken", streaks_broken),
+            ("failed", failed),
+        ] {
+            metrics::record(StreakRepair::new(now, self.stage.clone(), action, players));
+        }
         at_the_table.map_or(Ok(report), |error| Err(error.into()))
     }
 
@@ -104,11 +112,19 @@ impl Repair {
                 Ok(plan.map(|plan| Decision { plan, answer: None }))
             })
             .await?;
-        Ok(match receipt.map(|receipt| receipt.entry.fact) {
-            Some(domain::Fact::StreakProtectionConsumed { .. }) => Mend::Protected,
-            Some(_) => Mend::Broken,
-            None => Mend::Nothing,
-        })
+        let Some(receipt) = receipt else { return Ok(Mend::Nothing) };
+        let (mend, used) = match receipt.entry.fact {
+            Fact::StreakProtectionConsumed { protections_used, .. } => {
+                (Mend::Protected, protections_used)
+            }
+            Fact::StreakBroken { protections_used, .. } => (Mend::Broken, protections_used),
+            _ => (Mend::Broken, 0),
+        };
+        if used > 0 && !receipt.replayed {
+            let stage = self.stage.clone();
+            metrics::record(ProtectionConsumed::new(ctx.now, stage, "repair", used));
+        }
+        Ok(mend)
     }
 }
 

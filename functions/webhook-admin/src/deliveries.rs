@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use contract::{
     Code, Page, Rule,
-    openapi::{IdempotencyHeader, ReadProblems, WriteProblems},
+    openapi::{OptionalIdempotencyHeader, ReadProblems, WriteProblems},
     webhook::{DeliveriesQuery, WebhookDelivery, WebhookDeliveryStatus, WebhookReason},
 };
 use domain::{
@@ -59,24 +59,24 @@ pub async fn list(
 /// where the endpoint is now. One that is on its way or has arrived is not repeated.
 #[utoipa::path(
     post, path = "/api/admin/webhooks/replay/{id}", operation_id = "webhook_replay", tag = "admin",
-    params(IdempotencyHeader, ("id" = String, Path)), request_body = WebhookReason,
+    params(OptionalIdempotencyHeader, ("id" = String, Path)), request_body = WebhookReason,
     responses((status = 202, body = WebhookDelivery), WriteProblems)
 )]
 pub async fn replay(
     State(webhooks): State<Arc<Webhooks>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Path(id): Path<String>,
     Json(request): Json<WebhookReason>,
 ) -> Result<Response, Problem> {
     let store = &webhooks.store;
-    let once = command::once(key, "webhook_replay", &(&id, &request));
+    let ctx = command::context(&meta, &webhooks.entropy);
+    let once = command::once_or_anew(key, "webhook_replay", &(&id, &request), &ctx);
     if let Some(receipt) = store.receipt(caller.subject(), &once).await? {
         return command::answered(receipt);
     }
     let delivery = webhooks.delivery(&id).await?;
-    let ctx = command::context(&meta, &webhooks.entropy);
     let receipt = store
         .execute(caller.subject(), once, |operator| {
             let plan = administer_webhooks::replay(operator, &delivery, &request.reason, &ctx)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode, response::Response};
 use contract::{
     Code, Rule,
-    openapi::{IdempotencyHeader, ReadProblems, WriteProblems},
+    openapi::{IdempotencyHeader, OptionalIdempotencyHeader, ReadProblems, WriteProblems},
     webhook::{
         DeleteWebhookQuery, RegisterWebhookRequest, UpdateWebhookRequest, WebhookEndpoint,
         WebhookEndpoints, WebhookReason, WebhookSecretAnswer,
@@ -44,14 +44,14 @@ struct Asked<'a> {
 /// `webhook-timestamp` and `webhook-signature`.
 #[utoipa::path(
     post, path = "/api/admin/webhooks/endpoints", operation_id = "webhook_register", tag = "admin",
-    params(IdempotencyHeader), request_body = RegisterWebhookRequest,
+    params(OptionalIdempotencyHeader), request_body = RegisterWebhookRequest,
     responses((status = 201, body = WebhookSecretAnswer), WriteProblems)
 )]
 pub async fn register(
     State(webhooks): State<Arc<Webhooks>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Json(request): Json<RegisterWebhookRequest>,
 ) -> Result<Response, Problem> {
     let ctx = command::context(&meta, &webhooks.entropy);
@@ -61,7 +61,7 @@ pub async fn register(
         filters: filters(&request.event_types)?,
         description: request.description.clone().unwrap_or_default(),
     };
-    let once = command::once(key, "webhook_register", &request);
+    let once = command::once_or_anew(key, "webhook_register", &request, &ctx);
     let reason = &request.reason;
     let asked = Asked { caller, once, status: StatusCode::CREATED, reason, ctx };
     let receipt = webhooks.change(&asked, &edit, Some(&request.url)).await?;
@@ -86,14 +86,14 @@ pub async fn list(
 /// what it was owed fails; events from then are not made up for.
 #[utoipa::path(
     put, path = "/api/admin/webhooks/endpoints/{id}", operation_id = "webhook_update", tag = "admin",
-    params(IdempotencyHeader, ("id" = Uuid, Path)), request_body = UpdateWebhookRequest,
+    params(OptionalIdempotencyHeader, ("id" = Uuid, Path)), request_body = UpdateWebhookRequest,
     responses((status = 200, body = WebhookEndpoint), WriteProblems)
 )]
 pub async fn update(
     State(webhooks): State<Arc<Webhooks>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Path(id): Path<String>,
     Json(request): Json<UpdateWebhookRequest>,
 ) -> Result<Response, Problem> {
@@ -104,13 +104,15 @@ pub async fn update(
         description: request.description.clone(),
         active: request.active,
     };
-    let once = command::once(key, "webhook_update", &(&id, &request));
     let ctx = command::context(&meta, &webhooks.entropy);
+    let once = command::once_or_anew(key, "webhook_update", &(&id, &request), &ctx);
     let asked = Asked { caller, once, status: StatusCode::OK, reason: &request.reason, ctx };
     command::answered(webhooks.change(&asked, &edit, request.url.as_deref()).await?)
 }
 
-/// Gives a receiver a new secret. The one before it signs beside it for 24 hours.
+/// Gives a receiver a new secret. The one before it signs beside it for 24 hours, the one
+/// before that no longer: rotating twice by mistake would leave it with none that signs, so
+/// this needs a key.
 #[utoipa::path(
     post, path = "/api/admin/webhooks/endpoints/{id}/rotate-secret",
     operation_id = "webhook_rotate_secret", tag = "admin",
@@ -126,8 +128,8 @@ pub async fn rotate_secret(
     Json(request): Json<WebhookReason>,
 ) -> Result<Response, Problem> {
     let edit = Edit::RotateSecret { id: webhooks.known(&caller, &id).await? };
-    let once = command::once(key, "webhook_rotate_secret", &(&id, &request));
     let ctx = command::context(&meta, &webhooks.entropy);
+    let once = command::once(key, "webhook_rotate_secret", &(&id, &request));
     let asked = Asked { caller, once, status: StatusCode::OK, reason: &request.reason, ctx };
     let receipt = webhooks.change(&asked, &edit, None).await?;
     webhooks.with_secret(receipt).await
@@ -136,14 +138,14 @@ pub async fn rotate_secret(
 /// Deletes a receiver and answers with it as it last was. What it was owed fails.
 #[utoipa::path(
     delete, path = "/api/admin/webhooks/endpoints/{id}", operation_id = "webhook_delete",
-    tag = "admin", params(IdempotencyHeader, ("id" = Uuid, Path), DeleteWebhookQuery),
+    tag = "admin", params(OptionalIdempotencyHeader, ("id" = Uuid, Path), DeleteWebhookQuery),
     responses((status = 200, body = WebhookEndpoint), WriteProblems)
 )]
 pub async fn delete(
     State(webhooks): State<Arc<Webhooks>>,
     meta: Meta,
     caller: Caller,
-    key: IdempotencyKey,
+    key: Option<IdempotencyKey>,
     Path(id): Path<String>,
     Query(DeleteWebhookQuery { reason }): Query<DeleteWebhookQuery>,
 ) -> Result<Response, Problem> {
@@ -153,8 +155,8 @@ pub async fn delete(
         webhooks.store.player(caller.subject()).await?;
         return Err(Problem::invalid(Vec::new()).field("/reason", Rule::Required));
     };
-    let once = command::once(key, "webhook_delete", &(&id, &reason));
     let ctx = command::context(&meta, &webhooks.entropy);
+    let once = command::once_or_anew(key, "webhook_delete", &(&id, &reason), &ctx);
     let asked = Asked { caller, once, status: StatusCode::OK, reason: &reason, ctx };
     command::answered(webhooks.change(&asked, &edit, None).await?)
 }

@@ -47,12 +47,21 @@ fn default_bootstraps() -> &'static str {
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/lambda")
 }
 
-/// Parameters that have a variable of the environment, too.
-const SWITCHES: [(&str, &str); 3] = [
-    ("BIG_WIN_THRESHOLD_GOLD", "BigWinThresholdGold"),
-    ("ENABLE_LEGACY_GAMES_WS", "EnableLegacyGamesWs"),
-    ("EVENT_PUBLISH_ENABLED", "EventPublishEnabled"),
-];
+/// Parameters that have a variable of the environment, too. Not all of them: a shell has a
+/// `LOG_LEVEL` for other reasons.
+const SWITCHES: [&str; 3] = ["BigWinThresholdGold", "EnableLegacyGamesWs", "EventPublishEnabled"];
+
+/// The variable of a parameter: `EVENT_PUBLISH_ENABLED` of `EventPublishEnabled`.
+fn variable_of(parameter: &str) -> String {
+    let mut name = String::new();
+    for letter in parameter.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -89,7 +98,7 @@ async fn main() -> Result<()> {
         bootstraps: args.bootstraps,
         parameters: SWITCHES
             .iter()
-            .filter_map(|(name, parameter)| Some(((*parameter).to_owned(), variable(name)?)))
+            .filter_map(|name| Some(((*name).to_owned(), variable(&variable_of(name))?)))
             .chain(args.parameters)
             .chain([("Stage".to_owned(), stage)])
             .collect::<Parameters>(),

@@ -12,7 +12,7 @@ pub struct Health {
     pub build_id: String,
     pub git_sha: String,
     pub stage: String,
-    /// By dependency: `table`, `stream`, `push_queue`, …
+    /// By dependency: `table`.
     pub dependencies: BTreeMap<String, HealthStatus>,
 }
 

@@ -17,8 +17,8 @@ pub struct OlapHealthAnswer {
 }
 
 /// How the event store is: none is configured, so nothing is loaded; it does not answer as
-/// it should, and events wait in the stream; a view has not counted what the table holds;
-/// all is well.
+/// it should, and events wait in the stream; the table lacks what the journal holds, or a
+/// view has not counted what the table holds; all is well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OlapStatus {
@@ -44,12 +44,16 @@ pub struct OlapIngestion {
     pub delay_p95_ms: Option<u64>,
 }
 
-/// The audit of yesterday and today, UTC: what the table holds, counted against what each
-/// view has counted, hour by hour or day by day as the view has it.
+/// The audit of yesterday and today, UTC: what the table holds, counted against the
+/// journal, whose entries are numbered, and against what each view has counted, hour by
+/// hour or day by day as the view has it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OlapParity {
     /// Events in the table.
     pub events: u64,
+    /// Entries of the journal that are not in the table, although later ones of the same
+    /// player are. One that waits among the dead letters is one of them.
+    pub missing: u64,
     /// Loads that are not known to have reached every view. While one is under way a view
     /// may differ for a moment; one that was interrupted is completed when it comes again.
     pub loads_under_way: u64,

@@ -42,7 +42,7 @@ pub fn base(version: &str) -> utoipa::openapi::OpenApi {
     document
 }
 
-/// `params(IdempotencyHeader)`: the key of a state-changing request.
+/// `params(IdempotencyHeader)`: the key of a request that has to have one.
 pub struct IdempotencyHeader;
 
 impl IntoParams for IdempotencyHeader {
@@ -51,7 +51,8 @@ impl IntoParams for IdempotencyHeader {
     }
 }
 
-/// `params(OptionalIdempotencyHeader)`: where a natural key does the work.
+/// `params(OptionalIdempotencyHeader)`: where a natural key does the work, or nothing is
+/// moved that must not move twice.
 pub struct OptionalIdempotencyHeader;
 
 impl IntoParams for OptionalIdempotencyHeader {

@@ -1,7 +1,9 @@
 //! How often a secret may be guessed.
 //!
 //! An attempt is counted before the secret is looked at, so that a hundred at once
-//! are no better than one after the other; one that was right is forgiven.
+//! are no better than one after the other. From then on it is under way, until it is
+//! said to have failed; one that was right is forgiven. Both take up room, but only
+//! failures lock: whoever comes while others are under way is asked to come back.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -15,12 +17,23 @@ use crate::{
 pub const FAILURES: usize = 5;
 pub const FAILURES_COUNT_FOR: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long an attempt may be under way. The functions that look at secrets run for 10 s
+/// at most (`Timeout` in template.yaml), and their clocks may differ a little: whoever
+/// began an older one and has not said how it ended has died, perhaps after seeing that
+/// it was wrong.
+pub const UNDER_WAY_FOR: SignedDuration = SignedDuration::from_secs(30);
+
+/// When to come back if there is only no room because of attempts that are under way:
+/// unless they have died, they will have ended by then.
+const SOON: SignedDuration = SignedDuration::from_secs(1);
+
 /// What one kind of guesser may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Attempts of any outcome.
     pub attempts: Option<Limit>,
-    /// Failures within [`FAILURES_COUNT_FOR`] after which nothing is tried.
+    /// Failures within [`FAILURES_COUNT_FOR`] after which nothing is tried. Attempts
+    /// that are under way take up their room.
     pub failures: usize,
 }
 
@@ -41,7 +54,7 @@ impl Policy {
 pub struct Attempts {
     #[serde(default)]
     pace: Bucket,
-    /// Not yet known to be right, oldest first.
+    /// Not known to be right, oldest first.
     #[serde(default)]
     failures: Vec<Failure>,
 }
@@ -54,15 +67,28 @@ struct Failure {
     on: String,
     /// Whose attempt it is, so that one is counted once however often it is written.
     by: u64,
+    /// Nobody has said yet how it ended. What was written before there was this is
+    /// failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    under_way: bool,
+}
+
+impl Failure {
+    /// Whether it counts as failed: somebody said so, or nobody is left to say.
+    fn has_failed(&self, now: Timestamp) -> bool {
+        !self.under_way || self.at.saturating_add(millis(UNDER_WAY_FOR)) <= now.as_millisecond()
+    }
 }
 
 impl Attempts {
-    /// Counts the attempt `by` on `target`, as failed until [`Attempts::forgive`] says
-    /// otherwise. One that is counted already stays as it is.
+    /// Counts the attempt `by` on `target`, as under way until [`Attempts::fail`],
+    /// [`Attempts::forgive`] or [`Attempts::withdraw`] says how it ended. One that is
+    /// counted already stays as it is.
     ///
     /// # Errors
     /// [`Rejection::LoginLocked`] after too many failures, until the oldest of them
-    /// no longer counts; [`Rejection::RateLimited`] after too many attempts.
+    /// no longer counts; [`Rejection::RateLimited`] after too many attempts, or while
+    /// so many are under way that they would be too many if they failed.
     pub fn begin(
         &self,
         policy: Policy,
@@ -74,21 +100,55 @@ impl Attempts {
             return Ok(self.clone());
         }
         let mut next = self.recent(now);
-        if let Some(excess) = next.failures.len().checked_sub(policy.failures) {
-            let oldest =
-                next.failures.get(excess).map_or(now.as_millisecond(), |failure| failure.at);
-            let free_at = oldest.saturating_add(window());
-            let retry_after = SignedDuration::from_millis(free_at - now.as_millisecond());
-            return Err(Rejection::LoginLocked { retry_after });
+        if next.failures.len() >= policy.failures {
+            return Err(next.no_room(policy, now));
         }
         if let Some(limit) = policy.attempts {
             next.pace = next.pace.take(limit, now)?;
         }
-        next.failures.push(Failure { at: now.as_millisecond(), on: target.to_owned(), by });
+        next.failures.push(Failure {
+            at: now.as_millisecond(),
+            on: target.to_owned(),
+            by,
+            under_way: true,
+        });
         Ok(next)
     }
 
-    /// Forgets the failures on `target`: the secret is known after all.
+    /// Why nothing more is tried, of attempts that fill the policy.
+    fn no_room(&self, policy: Policy, now: Timestamp) -> Rejection {
+        let failed: Vec<_> = self.failures.iter().filter(|one| one.has_failed(now)).collect();
+        let Some(excess) = failed.len().checked_sub(policy.failures) else {
+            return Rejection::RateLimited { retry_after: SOON };
+        };
+        let oldest = failed.get(excess).map_or(now.as_millisecond(), |failure| failure.at);
+        let free_at = oldest.saturating_add(millis(FAILURES_COUNT_FOR));
+        let retry_after = SignedDuration::from_millis(free_at - now.as_millisecond());
+        Rejection::LoginLocked { retry_after }
+    }
+
+    /// The attempt `by` was wrong: it is no longer under way. One that has been
+    /// forgiven meanwhile stays so.
+    #[must_use]
+    pub fn fail(&self, by: u64, now: Timestamp) -> Self {
+        let mut next = self.recent(now);
+        for failure in next.failures.iter_mut().filter(|failure| failure.by == by) {
+            failure.under_way = false;
+        }
+        next
+    }
+
+    /// The attempt `by` came to nothing before the secret was looked at: there is room
+    /// for another. What it took of the pace stays taken.
+    #[must_use]
+    pub fn withdraw(&self, by: u64, now: Timestamp) -> Self {
+        let mut next = self.recent(now);
+        next.failures.retain(|failure| failure.by != by);
+        next
+    }
+
+    /// Forgets the attempts on `target`, those that are under way as well: the secret is
+    /// known after all.
     #[must_use]
     pub fn forgive(&self, target: &str, now: Timestamp) -> Self {
         let mut next = self.recent(now);
@@ -99,20 +159,22 @@ impl Attempts {
     /// When there is nothing left to remember.
     #[must_use]
     pub fn forgotten_at(&self) -> Timestamp {
-        let last = self.failures.last().map_or(0, |failure| failure.at.saturating_add(window()));
+        let window = millis(FAILURES_COUNT_FOR);
+        let last = self.failures.last().map_or(0, |failure| failure.at.saturating_add(window));
         Timestamp::from_millisecond(last).unwrap_or(Timestamp::MAX).max(self.pace.full_at())
     }
 
     /// Without what no longer counts.
     fn recent(&self, now: Timestamp) -> Self {
-        let oldest = now.as_millisecond().saturating_sub(window());
+        let oldest = now.as_millisecond().saturating_sub(millis(FAILURES_COUNT_FOR));
         let recent = |failure: &&Failure| failure.at > oldest;
         Self { pace: self.pace, failures: self.failures.iter().filter(recent).cloned().collect() }
     }
 }
 
-const fn window() -> i64 {
-    FAILURES_COUNT_FOR.as_secs() * 1_000
+/// Of whole seconds.
+const fn millis(duration: SignedDuration) -> i64 {
+    duration.as_secs() * 1_000
 }
 
 #[cfg(test)]
@@ -134,9 +196,27 @@ mod tests {
         Err(Rejection::LoginLocked { retry_after: SignedDuration::from_secs(seconds) })
     }
 
+    fn come_back() -> Result<Attempts, Rejection> {
+        Err(Rejection::RateLimited { retry_after: SignedDuration::from_secs(1) })
+    }
+
+    /// A wrong guess that has ended.
+    fn guess(attempts: &Attempts, policy: Policy, target: &str, second: i64) -> Attempts {
+        let by = number();
+        let begun = attempts.begin(policy, target, by, at(second)).expect("not locked yet");
+        begun.fail(by, at(second))
+    }
+
     fn failed(times: &[i64]) -> Attempts {
         times.iter().fold(Attempts::default(), |attempts, second| {
-            attempts.begin(Policy::ACCOUNT, "a", number(), at(*second)).expect("not locked yet")
+            guess(&attempts, Policy::ACCOUNT, "a", *second)
+        })
+    }
+
+    /// With one more under way for each of the numbers.
+    fn begun(attempts: &Attempts, numbers: &[u64], second: i64) -> Attempts {
+        numbers.iter().fold(attempts.clone(), |attempts, by| {
+            attempts.begin(Policy::ACCOUNT, "a", *by, at(second)).expect("there is room")
         })
     }
 
@@ -144,9 +224,72 @@ mod tests {
     fn the_sixth_attempt_in_ten_minutes_waits_until_the_first_no_longer_counts() {
         let attempts = failed(&[0, 120, 240, 360, 480]);
         assert_eq!(attempts.begin(Policy::ACCOUNT, "a", number(), at(599)), locked(1));
-        let attempts =
-            attempts.begin(Policy::ACCOUNT, "a", number(), at(600)).expect("the first is gone");
+        let attempts = guess(&attempts, Policy::ACCOUNT, "a", 600);
         assert_eq!(attempts.begin(Policy::ACCOUNT, "a", number(), at(600)), locked(120));
+    }
+
+    #[test]
+    fn the_sixth_of_six_at_once_is_asked_to_come_back() {
+        let attempts = begun(&Attempts::default(), &[1, 2, 3, 4, 5], 0);
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", 6, at(0)), come_back());
+        // One of them was right.
+        let attempts = attempts.forgive("a", at(0));
+        assert!(attempts.begin(Policy::ACCOUNT, "a", 6, at(0)).is_ok());
+    }
+
+    #[test]
+    fn a_lock_waits_until_all_are_known_to_have_failed() {
+        let attempts = begun(&failed(&[0, 1, 2]), &[1_001, 1_002], 3);
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", 1_003, at(4)), come_back());
+        let attempts = attempts.fail(1_002, at(3));
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", 1_003, at(4)), come_back());
+        let attempts = attempts.fail(1_001, at(3));
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", 1_003, at(4)), locked(596));
+    }
+
+    #[test]
+    fn whoever_began_and_never_ended_has_failed() {
+        let attempts = begun(&failed(&[0, 1, 2, 3]), &[1_001], 10);
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", 1_002, at(39)), come_back());
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", 1_002, at(40)), locked(560));
+        // It may still be right, or have been.
+        assert!(attempts.forgive("a", at(10)).begin(Policy::ACCOUNT, "a", 1_002, at(40)).is_ok());
+    }
+
+    #[test]
+    fn a_failure_that_is_said_twice_is_one() {
+        let attempts = begun(&Attempts::default(), &[1, 2, 3, 4, 5], 0);
+        let once = attempts.fail(1, at(0));
+        assert_ne!(once, attempts);
+        assert_eq!(once.fail(1, at(0)), once);
+        assert_eq!(once.begin(Policy::ACCOUNT, "a", 6, at(0)), come_back());
+        // Nor does it come back once it is forgiven.
+        let forgiven = once.forgive("a", at(0));
+        assert_eq!(forgiven.fail(1, at(0)), forgiven);
+        assert_eq!(forgiven, Attempts::default());
+    }
+
+    #[test]
+    fn one_that_is_withdrawn_makes_room_for_another() {
+        let attempts = begun(&Attempts::default(), &[1, 2, 3, 4, 5], 0);
+        let attempts = attempts.withdraw(3, at(0));
+        assert_eq!(attempts.withdraw(3, at(0)), attempts);
+        let attempts = begun(&attempts, &[6], 0);
+        assert_eq!(attempts.begin(Policy::ACCOUNT, "a", 7, at(0)), come_back());
+    }
+
+    #[test]
+    fn what_was_written_before_attempts_were_under_way_has_failed() {
+        let written = r#"{"failures":[{"at":1795000000000,"on":"a","by":1}]}"#;
+        let attempts: Attempts = serde_json::from_str(written).expect("an older counter");
+        let strict = Policy { failures: 1, ..Policy::ACCOUNT };
+        assert_eq!(attempts.begin(strict, "a", 2, at(0)), locked(600));
+        let again = serde_json::to_value(&attempts).expect("JSON");
+        assert_eq!(again["failures"][0].as_object().map(serde_json::Map::len), Some(3));
+        let begun = begun(&Attempts::default(), &[1], 0);
+        let text = serde_json::to_string(&begun).expect("JSON");
+        let read: Attempts = serde_json::from_str(&text).expect("what was just written");
+        assert_eq!(read, begun);
     }
 
     #[test]
@@ -154,12 +297,12 @@ mod tests {
         let policy = Policy::address(20, 5);
         let mut attempts = Attempts::default();
         for target in ["mine", "yours", "yours", "yours", "mine"] {
-            attempts = attempts.begin(policy, target, number(), at(0)).expect("not locked yet");
+            attempts = guess(&attempts, policy, target, 0);
         }
         assert_eq!(attempts.begin(policy, "mine", number(), at(1)), locked(599));
         let forgiven = attempts.forgive("mine", at(1));
-        let next = forgiven.begin(policy, "yours", number(), at(1)).expect("three on yours");
-        let next = next.begin(policy, "yours", number(), at(1)).expect("four");
+        let next = guess(&forgiven, policy, "yours", 1);
+        let next = guess(&next, policy, "yours", 1);
         assert_eq!(next.begin(policy, "mine", number(), at(1)), locked(599));
     }
 

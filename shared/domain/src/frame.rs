@@ -11,7 +11,8 @@ use crate::{
 
 /// One message to the player's sockets. `(seq, type)` is unique per player, so a
 /// client drops what it has seen; `seq` is the number of the entry behind it. (What goes out
-/// in place of a frame that is too long counts by the type it names.)
+/// in place of a frame that is too long counts by the type it names.) Of what changed
+/// nothing there is no entry: its `seq` is 0, and it is told once, to who is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Frame {
     #[serde(flatten)]
@@ -49,13 +50,17 @@ pub enum FrameData {
     PurchaseUpdate {
         status: &'static str,
         product_id: String,
-        receipt: String,
+        /// None of a request that was refused.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        receipt: Option<String>,
         quantity: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
         price_gold: Option<Gold>,
         #[serde(skip_serializing_if = "Option::is_none")]
         price_money: Option<Money>,
-        gold_balance: Gold,
+        /// After the entry.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        gold_balance: Option<Gold>,
         /// Why it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -172,11 +177,11 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
             FrameData::PurchaseUpdate {
                 status: "success",
                 product_id: product.clone(),
-                receipt: receipt.to_string(),
+                receipt: Some(receipt.to_string()),
                 quantity: *quantity,
                 price_gold: Some(*price),
                 price_money: None,
-                gold_balance: balance,
+                gold_balance: Some(balance),
                 reason: None,
             },
         ],
@@ -191,11 +196,11 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
             let update = FrameData::PurchaseUpdate {
                 status: purchase_status(*to),
                 product_id: product.clone(),
-                receipt: receipt.to_string(),
+                receipt: Some(receipt.to_string()),
                 quantity: *quantity,
                 price_gold,
                 price_money,
-                gold_balance: balance,
+                gold_balance: Some(balance),
                 reason: reason.clone(),
             };
             match to {
@@ -234,6 +239,9 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
         .collect()
 }
 
+/// The reason for a refusal that is a status of its own.
+const SHORT_OF_GOLD: &str = "insufficient_funds";
+
 /// How a purchase's status is pushed.
 const fn purchase_status(status: Status) -> &'static str {
     match status {
@@ -244,6 +252,44 @@ const fn purchase_status(status: Status) -> &'static str {
         Status::Refunded => "refunded",
         Status::ChargedBack => "charged_back",
     }
+}
+
+/// The frame of a request to buy that was refused for a `reason`.
+#[must_use]
+pub fn refused_purchase(
+    player: PlayerId,
+    product: &str,
+    quantity: u32,
+    reason: &str,
+    at: Timestamp,
+) -> Frame {
+    let short_of_gold = reason == SHORT_OF_GOLD;
+    let data = FrameData::PurchaseUpdate {
+        status: if short_of_gold { SHORT_OF_GOLD } else { "item_purchase_failed" },
+        product_id: product.to_owned(),
+        receipt: None,
+        quantity,
+        price_gold: None,
+        price_money: None,
+        gold_balance: None,
+        reason: Some(reason.to_owned()),
+    };
+    Frame { data, user_id: player, timestamp: at, seq: 0 }
+}
+
+/// The frame of a request to buy that came again, after it had led to `entry`; `None` if
+/// that tells of no purchase.
+#[must_use]
+pub fn repeated_purchase(entry: &Entry, at: Timestamp) -> Option<Frame> {
+    frames(entry).into_iter().find_map(|mut frame| {
+        let FrameData::PurchaseUpdate { status, gold_balance, .. } = &mut frame.data else {
+            return None;
+        };
+        *status = "idempotent_reuse";
+        // That of then is of no use now.
+        *gold_balance = None;
+        Some(Frame { seq: 0, timestamp: at, ..frame })
+    })
 }
 
 /// The frame of statistics that have caught up with entry `stats.applied_seq`.

@@ -50,7 +50,10 @@ pub use entry::{
     Account, After, Answer, Closed, EmailChange, Entry, Fact, Game, Legs, Once, OnceKey,
 };
 pub use envelope::{Envelope, envelope};
-pub use frame::{Frame, FrameData, ProfileChanges, StatsChange, coalesced, frames, stats_frame};
+pub use frame::{
+    Frame, FrameData, ProfileChanges, StatsChange, coalesced, frames, refused_purchase,
+    repeated_purchase, stats_frame,
+};
 pub use gold::{Gold, Overflow};
 pub use ids::{
     AttemptId, DeadLetterId, PlayerId, ReceiptId, RoundId, SessionId, TelemetryBatchId,

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use domain::{Answer, Ctx, Once, OnceKey};
+use domain::{Answer, Ctx, Once, OnceKey, SessionId};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -26,6 +26,22 @@ pub fn context(meta: &Meta, entropy: &Entropy) -> Ctx {
 #[must_use]
 pub fn once(key: IdempotencyKey, operation: &str, body: &impl Serialize) -> Once {
     Once { key: OnceKey::Header(key.into_string()), request_hash: request_hash(operation, body) }
+}
+
+/// As [`once`], of a command that may happen as often as it is asked for, since it moves
+/// nothing of anybody's: without a key it is carried out each time.
+#[must_use]
+pub fn once_or_anew(
+    key: Option<IdempotencyKey>,
+    operation: &str,
+    body: &impl Serialize,
+    ctx: &Ctx,
+) -> Once {
+    match key {
+        Some(key) => once(key, operation, body),
+        // Nobody can repeat this request; the key only settles unknown outcomes.
+        None => once_by_nature(format!("{operation}:{}", SessionId::mint(ctx))),
+    }
 }
 
 /// What makes a command with a natural key happen once. The key says it all, so

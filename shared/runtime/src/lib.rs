@@ -15,6 +15,7 @@ pub mod payments;
 pub mod problem;
 pub mod push;
 pub mod secrets;
+pub mod till;
 pub mod tracing;
 mod trigger;
 mod turns;

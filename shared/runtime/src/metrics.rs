@@ -6,7 +6,6 @@
 
 use std::time::{Instant, SystemTime};
 
-use axum::{http::StatusCode, response::Response};
 use jiff::Timestamp;
 use metrique::{
     CloseValue, InflectableEntry, RootEntry, ServiceMetrics,
@@ -15,6 +14,7 @@ use metrique::{
     unit_of_work::metrics,
     writer::{AttachGlobalEntrySink, FormatExt, sink::FlushImmediatelyBuilder},
 };
+use store::Receipt;
 
 use crate::Problem;
 
@@ -97,12 +97,11 @@ pub fn deprecated_call(successor: &'static str) {
 }
 
 /// Counts a request to buy by its answer: bought, begun, or why not.
-pub fn attempt_to_buy(flow: &'static str, bought: &Result<Response, Problem>) {
-    let (result, reason) = match bought {
-        Ok(response) if response.headers().contains_key("idempotency-replayed") => {
-            ("idempotent_reuse", "replayed")
-        }
-        Ok(response) if response.status() == StatusCode::ACCEPTED => ("pending", "begun"),
+pub fn attempt_to_buy(flow: &'static str, came: &Result<Receipt, Problem>) {
+    let begun = |receipt: &Receipt| receipt.entry.answer.as_ref().is_some_and(|a| a.status == 202);
+    let (result, reason) = match came {
+        Ok(receipt) if receipt.replayed => ("idempotent_reuse", "replayed"),
+        Ok(receipt) if begun(receipt) => ("pending", "begun"),
         Ok(_) => ("success", "bought"),
         Err(problem) => ("refused", problem.code().as_str()),
     };
@@ -228,6 +227,135 @@ impl OutboxSweep {
     }
 }
 
+/// A login that was turned away unheard, because too many before it had failed.
+#[metrics(emf::dimension_sets = [["stage"]])]
+pub struct LoginLocked {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    auth_login_locked_total: u64,
+}
+
+impl LoginLocked {
+    /// One more, at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String) -> Self {
+        Self { at: at.into(), stage, auth_login_locked_total: 1 }
+    }
+}
+
+/// A reward that was claimed and given, now or before.
+#[metrics(emf::dimension_sets = [["stage"]])]
+pub struct RewardClaim {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    #[metrics(unit = Millisecond)]
+    reward_claim_duration_ms: f64,
+}
+
+impl RewardClaim {
+    /// One that was claimed at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String, duration_ms: f64) -> Self {
+        Self { at: at.into(), stage, reward_claim_duration_ms: duration_ms }
+    }
+}
+
+/// A dashboard that was answered.
+#[metrics(emf::dimension_sets = [["stage"]])]
+pub struct DashboardAnswer {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    #[metrics(unit = Millisecond)]
+    dashboard_response_ms: f64,
+}
+
+impl DashboardAnswer {
+    /// One that was asked for at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String, duration_ms: f64) -> Self {
+        Self { at: at.into(), stage, dashboard_response_ms: duration_ms }
+    }
+}
+
+/// A player's protections that missed days used up.
+#[metrics(emf::dimension_sets = [["stage"], ["stage", "by"]])]
+pub struct ProtectionConsumed {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    /// Who came first to settle the missed days: `claim` or `repair`.
+    by: &'static str,
+    protection_consumed_total: u64,
+}
+
+impl ProtectionConsumed {
+    /// This many of one player, at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String, by: &'static str, protections: u32) -> Self {
+        Self { at: at.into(), stage, by, protection_consumed_total: protections.into() }
+    }
+}
+
+/// For how many players a run of the streaks' repair did one thing. No set without the
+/// action: a sum of what was mended and what was not says nothing.
+#[metrics(emf::dimension_sets = [["stage", "action"]])]
+pub struct StreakRepair {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    /// `protection_consumed`, `broken` or `failed`.
+    action: &'static str,
+    streak_repair_actions_total: u64,
+}
+
+impl StreakRepair {
+    /// What the run at `at` did to this many players.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String, action: &'static str, players: u64) -> Self {
+        Self { at: at.into(), stage, action, streak_repair_actions_total: players }
+    }
+}
+
+/// A batch of journal entries that was not published to its end, and comes back.
+#[metrics(emf::dimension_sets = [["stage"]])]
+pub struct PublishFailure {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    publish_failures_total: u64,
+}
+
+impl PublishFailure {
+    /// One more, at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String) -> Self {
+        Self { at: at.into(), stage, publish_failures_total: 1 }
+    }
+}
+
+/// What sockets were told of one or more journal entries.
+#[metrics(emf::dimension_sets = [["stage"]])]
+pub struct FramesTold {
+    #[metrics(timestamp)]
+    at: SystemTime,
+    stage: String,
+    /// From the newest of them to when API Gateway had taken the last frame.
+    #[metrics(unit = Millisecond)]
+    realtime_event_lag_ms: f64,
+}
+
+impl FramesTold {
+    /// Frames of entries up to that of `entry_at`, told at `at`.
+    #[must_use]
+    pub fn new(at: Timestamp, stage: String, entry_at: Timestamp) -> Self {
+        let lag = at.duration_since(entry_at).as_secs_f64() * 1_000.0;
+        Self { at: at.into(), stage, realtime_event_lag_ms: lag.max(0.0) }
+    }
+}
+
 /// How long something took; the one place that reads the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
@@ -249,28 +377,54 @@ impl Stopwatch {
 #[cfg(test)]
 mod tests {
     use metrique::writer::format::Format;
+    use serde_json::{Value, json};
 
     use super::*;
 
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_700_000_000).unwrap()
+    }
+
+    /// The line as it is written, if it is a valid one.
+    fn line<M: CloseValue<Closed: InflectableEntry>>(metric: M) -> Value {
+        let mut line = Vec::new();
+        Emf::all_validations(NAMESPACE.to_owned(), vec![vec![]])
+            .format(&RootEntry::new(metric.close()), &mut line)
+            .unwrap();
+        serde_json::from_slice(&line).unwrap()
+    }
+
     #[test]
     fn a_request_is_a_valid_embedded_metric() {
-        let request = HttpRequest::new(
-            Timestamp::from_second(1_700_000_000).unwrap(),
+        let line = line(HttpRequest::new(
+            now(),
             "dev".into(),
             "/api/games/slot/spin".into(),
             "POST".into(),
             503,
             12.5,
-        );
-        let mut line = Vec::new();
-        Emf::all_validations(NAMESPACE.to_owned(), vec![vec![]])
-            .format(&RootEntry::new(request.close()), &mut line)
-            .unwrap();
-        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        ));
         assert_eq!(line["_aws"]["Timestamp"], 1_700_000_000_000_i64);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "CasinoClub");
         assert_eq!(line["http_server_errors_total"], 1);
         assert_eq!(line["http_request_duration_ms"], 12.5);
         assert_eq!(line["route"], "/api/games/slot/spin");
+    }
+
+    #[test]
+    fn what_a_run_did_is_counted_by_action_only() {
+        let line = line(StreakRepair::new(now(), "dev".into(), "failed", 2));
+        let declared = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(declared["Dimensions"], json!([["stage", "action"]]));
+        assert_eq!(line["streak_repair_actions_total"], 2);
+        assert_eq!(line["action"], "failed");
+    }
+
+    #[test]
+    fn protections_are_summed_up_and_claims_are_timed() {
+        let consumed = line(ProtectionConsumed::new(now(), "dev".into(), "claim", 3));
+        assert_eq!(consumed["protection_consumed_total"], 3);
+        let claim = line(RewardClaim::new(now(), "dev".into(), 12.5));
+        assert_eq!(claim["reward_claim_duration_ms"], 12.5);
     }
 }

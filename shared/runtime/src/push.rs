@@ -26,6 +26,9 @@ const BATCH: usize = 10;
 /// close the socket, well within a function's ten seconds.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// For putting something into the queue that can be done without.
+const SOON: Duration = Duration::from_secs(1);
+
 /// A message of the push queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -42,6 +45,13 @@ pub enum Body {
     Frames(Vec<Value>),
     /// A new socket: `sync_connected` and `initial_state`.
     Greet { connection_id: String },
+    /// A frame that tells of no entry, for all sockets of the player that are greeted. It
+    /// is said once: nobody can ask for it.
+    Say {
+        frame: Value,
+        /// Within five minutes, what has the same is said once.
+        id: String,
+    },
     /// Sessions may have ended: sockets that were opened in one that has are closed.
     Part {
         /// The entry that says so.
@@ -63,11 +73,24 @@ impl Message {
         Self { player, body: Body::Frames(frames) }
     }
 
+    /// A frame that tells of no entry. Its `id` has 64 letters, digits and punctuation at
+    /// most.
+    ///
+    /// # Panics
+    /// When the frame does not serialize, which is a defect.
+    #[must_use]
+    pub fn say(frame: &Frame, id: String) -> Self {
+        let player = frame.user_id;
+        let frame = serde_json::to_value(frame).expect("frames serialize");
+        Self { player, body: Body::Say { frame, id } }
+    }
+
     /// Tells SQS that a message sent again is the same message.
     fn deduplication_id(&self) -> String {
         let what = match &self.body {
             Body::Greet { connection_id } => format!("greet:{connection_id}"),
             Body::Part { seq } => format!("part:{seq}"),
+            Body::Say { id, .. } => format!("say:{id}"),
             Body::Frames(frames) => {
                 let edge = |frame: Option<&Value>| {
                     frame.map(|frame| {
@@ -105,10 +128,25 @@ impl Queue {
     /// # Errors
     /// The variable is not set.
     pub fn new(deps: &Deps) -> Result<Self, crate::MissingVariable> {
-        Ok(Self {
-            client: aws_sdk_sqs::Client::new(deps.aws()),
-            url: deps.env.require("PUSH_QUEUE_URL")?.to_owned(),
-        })
+        Self::with_config(deps, aws_sdk_sqs::Config::new(deps.aws()))
+    }
+
+    /// The same for whoever has somebody waiting who can do without: it gives up soon.
+    ///
+    /// # Errors
+    /// As [`Queue::new`].
+    pub fn impatient(deps: &Deps) -> Result<Self, crate::MissingVariable> {
+        let timeouts = TimeoutConfig::builder().operation_timeout(SOON).build();
+        let config = aws_sdk_sqs::config::Builder::from(deps.aws()).timeout_config(timeouts);
+        Self::with_config(deps, config.build())
+    }
+
+    fn with_config(
+        deps: &Deps,
+        config: aws_sdk_sqs::Config,
+    ) -> Result<Self, crate::MissingVariable> {
+        let url = deps.env.require("PUSH_QUEUE_URL")?.to_owned();
+        Ok(Self { client: aws_sdk_sqs::Client::from_conf(config), url })
     }
 
     /// Sends the messages; those of one player arrive in order.
@@ -230,6 +268,8 @@ impl Sockets {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
@@ -240,10 +280,16 @@ mod tests {
             player,
             body: Body::Frames(vec![serde_json::json!({"type": "profile_update", "seq": 7})]),
         };
-        for message in [&greet, &frames] {
+        let say = |id: &str| {
+            let frame = domain::refused_purchase(player, "moon", 1, "sold_out", Timestamp::MAX);
+            Message::say(&frame, id.to_owned())
+        };
+        for message in [&greet, &frames, &say("a")] {
             let text = serde_json::to_string(message).unwrap();
             assert_eq!(&serde_json::from_str::<Message>(&text).unwrap(), message);
         }
         assert_ne!(greet.deduplication_id(), frames.deduplication_id());
+        assert_ne!(say("a").deduplication_id(), say("b").deduplication_id());
+        assert!(say(&"x".repeat(64)).deduplication_id().len() <= 128);
     }
 }

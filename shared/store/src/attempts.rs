@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Store, boxed,
-    error::{Result, if_condition_held},
+    error::{Error, Result, if_condition_held},
     execute::backoff,
     item,
     keys::{self, Address},
@@ -42,9 +42,10 @@ struct Counter {
 }
 
 impl Store {
-    /// Counts the attempt `by` on `target` with each of the `guessers`, as failed until
-    /// [`Store::forgive`] says otherwise. Of any number at once, no more get through
-    /// than the policies say. A refused one costs one read and no write.
+    /// Counts the attempt `by` on `target` with each of the `guessers`, as under way
+    /// until [`Store::fail`] or [`Store::forgive`] says how it ended. Of any number at
+    /// once, no more get through than the policies say. A refused one costs one read and
+    /// no write, unless others got in between.
     ///
     /// # Errors
     /// [`Rejection::LoginLocked`], [`Rejection::RateLimited`],
@@ -57,31 +58,71 @@ impl Store {
         by: u64,
         now: Timestamp,
     ) -> Result<()> {
-        self.count(guessers, target, |guesser, attempts| {
-            attempts.begin(guesser.policy, target, by, now)
-        })
-        .await
+        let mut uncounted: Vec<&Guesser> = guessers.iter().collect();
+        let begun = self
+            .count(&mut uncounted, target, |guesser, attempts| {
+                attempts.begin(guesser.policy, target, by, now)
+            })
+            .await;
+        let counted = match &begun {
+            Ok(()) => false,
+            Err(Error::Rejected(_)) => uncounted.len() < guessers.len(),
+            // Nobody knows.
+            Err(_) => true,
+        };
+        if counted {
+            self.withdraw(guessers, target, by, now).await;
+        }
+        begun
     }
 
-    /// Forgets the failed attempts of the `guessers` on `target`.
+    /// Takes back what some of the `guessers` have counted and another has not: nothing
+    /// was looked at, and nobody will say how that ended. If it cannot be taken back it counts as failed in time.
+    async fn withdraw(&self, guessers: &[Guesser], target: &str, by: u64, now: Timestamp) {
+        let mut counted: Vec<&Guesser> = guessers.iter().collect();
+        let withdrawn =
+            self.count(&mut counted, target, |_, attempts| Ok(attempts.withdraw(by, now))).await;
+        if let Err(error) = withdrawn {
+            tracing::warn!(%error, "an attempt that was refused still counts");
+        }
+    }
+
+    /// The attempt `by` of the `guessers` on `target` was wrong.
+    ///
+    /// # Errors
+    /// [`Rejection::RateLimited`] when too many others write at once,
+    /// [`crate::Error::Unavailable`]. It counts anyway, only not yet as failed.
+    #[boxed]
+    pub async fn fail(
+        &self,
+        guessers: &[Guesser],
+        target: &str,
+        by: u64,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut pending: Vec<&Guesser> = guessers.iter().collect();
+        self.count(&mut pending, target, |_, attempts| Ok(attempts.fail(by, now))).await
+    }
+
+    /// Forgets the attempts of the `guessers` on `target`.
     ///
     /// # Errors
     /// [`crate::Error::Unavailable`].
     #[boxed]
     pub async fn forgive(&self, guessers: &[Guesser], target: &str, now: Timestamp) -> Result<()> {
-        self.count(guessers, target, |_, attempts| Ok(attempts.forgive(target, now))).await
+        let mut pending: Vec<&Guesser> = guessers.iter().collect();
+        self.count(&mut pending, target, |_, attempts| Ok(attempts.forgive(target, now))).await
     }
 
-    /// Changes every guesser's counter: one read for all, then a write for each that
-    /// differs, all at once. Those that somebody else has written meanwhile are read
-    /// again.
+    /// Changes the counter of everybody who is `pending`: one read for all, then a write
+    /// for each that differs, all at once. Those that somebody else has written meanwhile
+    /// are read again; they are who is left `pending` when another is refused.
     async fn count(
         &self,
-        guessers: &[Guesser],
+        pending: &mut Vec<&Guesser>,
         target: &str,
         change: impl Fn(&Guesser, &Attempts) -> Result<Attempts, Rejection>,
     ) -> Result<()> {
-        let mut pending: Vec<&Guesser> = guessers.iter().collect();
         for attempt in 0..TRIES {
             let addresses: Vec<_> = pending.iter().map(|guesser| address(guesser)).collect();
             let mut found: HashMap<String, Counter> = HashMap::new();
@@ -102,7 +143,7 @@ impl Store {
             let written = join_all(writes.iter().map(|(guesser, address, next)| async move {
                 (*guesser, self.replace(address, next).await)
             }));
-            pending = Vec::new();
+            pending.clear();
             for (guesser, written) in written.await {
                 if !written? {
                     pending.push(guesser);

@@ -17,6 +17,11 @@ use crate::{
 /// API Gateway closes a socket after two hours; its item may go a little later.
 const CONNECTION_LIFE: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
 
+/// How often it is looked whether a socket has been greeted, each time after twice the
+/// pause before.
+const LOOKS: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
 /// The right to open one socket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ticket {
@@ -146,6 +151,26 @@ impl Store {
     pub async fn owner(&self, connection_id: &str) -> Result<Option<PlayerId>> {
         let found = self.get(&[keys::socket(connection_id)]).await?.pop();
         Ok(found.map(item::decode::<Owner>).transpose()?.map(|owner| owner.player))
+    }
+
+    /// Waits until a socket has been greeted, for 2.5 s at most; whether it has.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`].
+    #[boxed]
+    pub async fn once_greeted(&self, player: PlayerId, connection_id: &str) -> Result<bool> {
+        let address = [keys::connection(player, connection_id)];
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..LOOKS {
+            let found = self.get(&address).await?.pop();
+            let connection: Option<Connection> = found.map(item::decode).transpose()?;
+            if connection.is_some_and(|connection| connection.greeted_seq.is_some()) {
+                return Ok(true);
+            }
+            self.pause(pause).await;
+            pause *= 2;
+        }
+        Ok(false)
     }
 
     /// The player's open sockets.

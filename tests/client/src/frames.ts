@@ -1,4 +1,4 @@
-import type { DashboardCore, Money } from "./schema.js";
+import type { DashboardCore, Money, PurchaseStatus } from "./schema.js";
 
 /** What a frame is about, by its type. */
 export interface FrameData {
@@ -21,13 +21,15 @@ export interface FrameData {
     gold_balance: number;
   };
   purchase_update: {
-    status: string;
+    status: PurchaseStatus | "refunded" | "charged_back";
     product_id: string;
-    receipt: string;
+    /** None of a request that was refused. */
+    receipt?: string;
     quantity: number;
     price_gold?: number;
     price_money?: Money;
-    gold_balance: number;
+    /** Of a purchase that went on. */
+    gold_balance?: number;
     reason?: string;
   };
   user_action: { action_type: string; context: Record<string, unknown>; server_ts: string };
@@ -51,8 +53,8 @@ export interface FrameData {
 export type FrameType = keyof FrameData;
 
 /**
- * A message of the socket. `(seq, type)` is unique per player; of what is `reduced`, `of`
- * counts as the type.
+ * A message of the socket. `(seq, type)` is unique per player, unless `seq` is 0; of what
+ * is `reduced`, `of` counts as the type.
  */
 export type Frame<T extends FrameType = FrameType> = {
   [Type in T]: {
@@ -60,7 +62,10 @@ export type Frame<T extends FrameType = FrameType> = {
     readonly user_id: string;
     readonly data: FrameData[Type];
     readonly timestamp: string;
-    /** The journal entry it tells of. */
+    /**
+     * The journal entry it tells of; 0 if it tells of none: an answer, or a purchase that
+     * was refused or repeated.
+     */
     readonly seq: number;
   };
 }[T];

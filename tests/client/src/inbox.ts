@@ -37,10 +37,13 @@ export class Inbox {
 
   /** Takes a frame; the answer is the `last_seq` to ask after, if something was missed. */
   take(frame: Frame): number | undefined {
+    // It tells of no entry, so no other frame is like it, or before it.
+    if (frame.seq === 0) {
+      this.#deliver(frame, false);
+      return undefined;
+    }
     switch (subject(frame)) {
       case "sync_connected":
-      case "pong":
-      case "error":
         this.#deliver(frame, false);
         return undefined;
       case "initial_state":

@@ -32,6 +32,13 @@ test("the first state is where everything begins", () => {
   ]);
 });
 
+test("what tells of no entry is told as often as it comes", () => {
+  take("initial_state 5", "purchase_update 0", "game_update 6", "purchase_update 0", "pong 0");
+  assert.deepEqual(told, [
+    "initial_state 5", "purchase_update 0", "game_update 6", "purchase_update 0", "pong 0",
+  ]);
+});
+
 test("what comes twice is told once", () => {
   take("initial_state 5", "profile_update 6", "profile_update 6", "game_update 6", "profile_update 6");
   assert.deepEqual(told, ["initial_state 5", "profile_update 6", "game_update 6"]);

@@ -6,6 +6,7 @@ use devstack::spec::{Source, Spec};
 use serde_yaml_ng::Value;
 
 use super::{of_type, stages, target, template};
+use crate::snapshot;
 
 /// API Gateway gives up on an integration after this long: the HTTP API after
 /// thirty seconds, the WebSocket API after 29.
@@ -116,6 +117,23 @@ fn every_alarm_reaches_somebody_and_says_what_is_wrong() {
         "TelemetryLoadIteratorAgeAlarm",
     ] {
         assert!(!template["Resources"][watched].is_null(), "{watched}");
+    }
+}
+
+#[test]
+fn an_alarm_on_a_metric_of_our_own_asks_for_one_that_is_written() {
+    let (template, written) = (template(), snapshot::read("shared/runtime/src/metrics.rs"));
+    let alarms = of_type(&template, "AWS::CloudWatch::Alarm");
+    let own = alarms.iter().map(|(id, alarm)| (id, &alarm["Properties"]));
+    for (id, alarm) in own.filter(|(_, alarm)| alarm["Namespace"] == runtime::metrics::NAMESPACE) {
+        let metric = alarm["MetricName"].as_str().expect("a name");
+        let field = format!("    {metric}: ");
+        let mut metrics = written.split("#[metrics(emf::dimension_sets");
+        let declared = metrics.find(|declared| declared.contains(&field));
+        let declared = declared.unwrap_or_else(|| panic!("{id}: nobody writes {metric}"));
+        let dimensions = alarm["Dimensions"].as_sequence().expect("a list").iter();
+        let names: Vec<_> = dimensions.filter_map(|of| of["Name"].as_str()).collect();
+        assert!(declared.contains(&format!("{names:?}")), "{id}: it has not just {names:?}");
     }
 }
 

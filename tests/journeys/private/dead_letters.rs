@@ -105,6 +105,21 @@ async fn an_unreadable_entry_is_listed_replayed_once_it_is_mended_and_holds_up_n
 }
 
 #[tokio::test]
+async fn a_replay_needs_no_key() {
+    let world = World::new().await;
+    let (poison, entry) = world.unreadable().await;
+    Table::of(&world.stack).put(vec![poison]).await;
+    world.settled().await;
+    Table::of(&world.stack).put(vec![entry]).await;
+    let page = world.letters("").await;
+    let id = text(&page["items"][0]["id"]);
+    let path = format!("/api/admin/dead-letters/{id}/replay");
+    let replay = || world.operator.api.post(&path, &json!({ "reason": "mended" })).send();
+    assert_eq!(replay().await.ok()["id"], id);
+    replay().await.is_problem(404, "dead_letter_not_found");
+}
+
+#[tokio::test]
 async fn what_is_mended_while_it_is_tried_again_is_no_dead_letter() {
     let world = World::new().await;
     let (poison, entry) = world.unreadable().await;

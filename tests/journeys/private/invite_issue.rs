@@ -144,7 +144,11 @@ async fn a_code_is_issued_once_and_the_answer_given_again() {
     reused.is_problem(409, "idempotency_key_reused");
     let exists = later.post(CODES, &other).key("another").send().await;
     exists.is_problem(409, "invite_code_exists");
-    later.post(CODES, &other).send().await.is_problem(422, "idempotency_key_required");
+    later.post(CODES, &other).send().await.is_problem(409, "invite_code_exists");
+    // Without a key it is another request each time, and another code.
+    let keyless = json!({ "uses": 1, "expires_at": "2026-12-04T00:00:00Z", "reason": "a test" });
+    let first = later.post(CODES, &keyless).send().await.ok();
+    assert_ne!(later.post(CODES, &keyless).send().await.ok()["code"], first["code"]);
 
     let player = maker.player(Role::Vip).await;
     issue(&player, &other).await.is_problem(403, "forbidden");

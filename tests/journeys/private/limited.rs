@@ -89,6 +89,10 @@ async fn a_promo_code_is_used_as_often_as_it_says_and_given_back_with_the_hold()
     assert_eq!(issued.status, 201, "{}", issued.text);
     let again = operator.api.post(path, &promo).key("promo-2").send().await;
     again.is_problem(409, "promo_code_exists");
+    let mut second = promo.clone();
+    second["code"] = json!("SECOND");
+    let keyless = operator.api.post(path, &second).send().await;
+    assert_eq!(keyless.status, 201, "{}", keyless.text);
     let mut unlike = promo.clone();
     unlike["code"] = json!("OTHER");
     unlike["price"] = json!({ "money": { "amount_minor": 1, "currency": "KRW" } });
@@ -133,6 +137,10 @@ async fn only_operators_offer_and_only_what_makes_sense() {
     offer(&operator, &good).await;
     let again = operator.api.post(PACKAGES, &good).key("c").send().await;
     again.is_problem(409, "limited_package_exists");
+    let another = package("another", 10, 3, 2);
+    let keyless = || operator.api.post(PACKAGES, &another).send();
+    assert_eq!(keyless().await.status, 201);
+    keyless().await.is_problem(409, "limited_package_exists");
     player
         .pay_limited("none", 1, "tok_ok", "d")
         .send()

@@ -321,7 +321,6 @@ async fn a_registration_is_answered_again_with_its_secret_which_nothing_else_sho
     assert_eq!((again.status.as_u16(), again.is_replayed(), &again.text), (201, true, &first.text));
     let other = body("http://127.0.0.1:9/other", &["shop.*"]);
     register(&other).await.is_problem(409, "idempotency_key_reused");
-    operator.api.post(ENDPOINTS, &other).send().await.is_problem(422, "idempotency_key_required");
 
     let (answer, secret) = (first.json(), first.json()["secret"].clone());
     let secret =
@@ -355,6 +354,35 @@ async fn a_registration_is_answered_again_with_its_secret_which_nothing_else_sho
     change(operator, id, json!({})).await.is_problem(404, "webhook_endpoint_not_found");
     change(operator, "nobody", json!({})).await.is_problem(404, "webhook_endpoint_not_found");
     assert_eq!(operator.api.get(ENDPOINTS).await.ok()["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_key_each_request_is_another_one() {
+    let world = World::new().await;
+    let api = &world.operator.api;
+    let request = body("http://127.0.0.1:9/hook", &["shop.*"]);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let registered = api.post(ENDPOINTS, &request).send().await;
+        assert_eq!((registered.status.as_u16(), registered.is_replayed()), (201, false));
+        ids.push(registered.json()["endpoint"]["id"].as_str().expect("an id").to_owned());
+    }
+    assert_ne!(ids[0], ids[1]);
+
+    let path = format!("{ENDPOINTS}/{}", ids[0]);
+    let rotate = api.post(&format!("{path}/rotate-secret"), &json!({ "reason": "a test" }));
+    rotate.send().await.is_problem(422, "idempotency_key_required");
+    let renamed = json!({ "description": "Another's", "reason": "a test" });
+    let updated = api.call(Method::PUT, &path).body(renamed.to_string()).send().await.ok();
+    assert_eq!(updated["description"], "Another's");
+    let delete = || api.call(Method::DELETE, &format!("{path}?reason=a%20test")).send();
+    delete().await.ok();
+    delete().await.is_problem(404, "webhook_endpoint_not_found");
+    assert_eq!(world.endpoint(&ids[1]).await["url"], request["url"]);
+
+    let unknown = format!("/api/admin/webhooks/replay/msg_{}", "A".repeat(43));
+    let replay = api.post(&unknown, &json!({ "reason": "a test" })).send().await;
+    replay.is_problem(404, "webhook_delivery_not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

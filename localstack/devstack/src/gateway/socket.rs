@@ -245,15 +245,24 @@ impl Session {
                 () = tokio::time::sleep_until(last + self.limits.idle) => break CloseCode::Away,
                 Some(message) = attached.outbound.recv() => {
                     last = Instant::now();
-                    let sent = tokio::select! {
-                        sent = socket.send(message) => sent,
-                        // A client that does not read can not be told why.
-                        _ = stopped(&mut attached.stop) => {
-                            return (CloseCode::Abnormal, String::new());
+                    let sending = socket.send(message);
+                    tokio::pin!(sending);
+                    let (sent, stop) = tokio::select! {
+                        biased;
+                        sent = &mut sending => (sent.is_ok(), None),
+                        // What was begun is ended first: half a frame cannot be followed
+                        // by why it ends.
+                        code = stopped(&mut attached.stop) => {
+                            let sent = tokio::time::timeout(CLOSE_GRACE, sending).await;
+                            (matches!(sent, Ok(Ok(()))), Some(code))
                         }
                     };
-                    if sent.is_err() {
+                    if !sent {
+                        // A client that does not read can not be told why.
                         return (CloseCode::Abnormal, String::new());
+                    }
+                    if let Some(code) = stop {
+                        break code;
                     }
                 }
                 read = socket.next() => match read {

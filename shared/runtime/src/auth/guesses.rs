@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use store::{Guesser, Store};
 
 use super::fingerprint;
-use crate::{Entropy, Env, Problem, boxed};
+use crate::{Entropy, Env, Problem, boxed, chain};
 
 /// How often one address may log in, by configuration.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,8 @@ impl PerAddress {
 }
 
 /// One guess at a password: counted where it comes from and where it goes, before
-/// anything is looked at.
+/// anything is looked at. Then it is said whether it was right: as long as that is not
+/// known, others who guess at the same time are only asked to come back.
 pub struct Guess<'a> {
     store: &'a Store,
     guessers: Vec<Guesser>,
@@ -82,6 +83,16 @@ impl<'a> Guess<'a> {
     #[boxed]
     pub async fn begin(&self) -> Result<(), Problem> {
         Ok(self.store.attempt(&self.guessers, &self.target, self.number, self.now).await?)
+    }
+
+    /// It was wrong. That this cannot be written is no reason for another answer: the
+    /// guess is counted already, and as failed before long.
+    #[boxed]
+    pub async fn was_wrong(&self) {
+        let failed = self.store.fail(&self.guessers, &self.target, self.number, self.now);
+        if let Err(error) = failed.await {
+            tracing::warn!(error = chain(&error), "a wrong guess still counts as under way");
+        }
     }
 
     /// It was right: what was guessed wrong before is forgotten. That this fails is

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-use axum::response::Response;
 use contract::Secret;
 use domain::{
     Ctx, Once, Rejection,
@@ -11,7 +10,7 @@ use domain::{
 use store::{Receipt, Store, Subject};
 
 use super::Desk;
-use crate::{Deps, Error, Problem, command, fraud::Guard, http::Meta};
+use crate::{Deps, Error, Problem, fraud::Guard, http::Meta};
 
 /// Takes who pays past the fraud rules to the provider.
 #[derive(Clone)]
@@ -41,7 +40,7 @@ impl Checkout {
         Ok(Self { store, desk, guard })
     }
 
-    /// Answers a request again if it was carried out before; otherwise assesses it, has
+    /// Finds what a request led to if it was carried out before; otherwise assesses it, has
     /// `begin` commit the purchase, and charges for it. `price` comes before the
     /// assessment: what is refused anyway is no attempt.
     ///
@@ -53,7 +52,7 @@ impl Checkout {
         request: Paying<'_>,
         price: impl FnOnce() -> Result<Price, Rejection> + Send,
         begin: impl FnOnce(Once, Option<Assessed>) -> F + Send,
-    ) -> Result<Response, Problem>
+    ) -> Result<Receipt, Problem>
     where
         F: Future<Output = Result<Receipt, Problem>> + Send,
     {
@@ -68,6 +67,6 @@ impl Checkout {
             }
         };
         self.desk.charge(&receipt.entry, receipt.replayed, token, ctx).await;
-        command::answered(receipt)
+        Ok(receipt)
     }
 }

@@ -89,7 +89,8 @@ impl Desk {
     ///
     /// # Errors
     /// [`Rejection::PurchaseNotFound`]; [`Rejection::PaymentMismatch`] when product,
-    /// amount or currency are others; the table's.
+    /// amount or currency are others, and of a notice when there is no such purchase; the
+    /// table's.
     #[boxed]
     pub async fn learn(
         &self,
@@ -108,7 +109,7 @@ impl Desk {
         if was_heard(found.notice.as_deref(), told) {
             return Ok(None);
         }
-        let purchase = checked(found.purchase.as_ref(), payment)?;
+        let purchase = checked(found.purchase.as_ref(), payment, told)?;
         if purchase.after(&event).is_none() {
             if let Some(told) = told {
                 self.store.remember_notice(told.event_id, told.body_hash).await?;
@@ -121,7 +122,7 @@ impl Desk {
                 if was_heard(found.notice.as_deref(), told) {
                     return Ok(None);
                 }
-                let purchase = checked(found.purchase.as_ref(), payment)?;
+                let purchase = checked(found.purchase.as_ref(), payment, told)?;
                 let Some(plan) = advance_purchase::decide(state, purchase, &event, ctx)? else {
                     return Ok(None);
                 };
@@ -141,7 +142,7 @@ impl Desk {
             self.store.remember_notice(told.event_id, told.body_hash).await?;
         }
         let now = self.store.find(player, &Needs::default().purchase(receipt)).await?.purchase;
-        let purchase = now.ok_or(Rejection::PurchaseNotFound)?;
+        let purchase = now.ok_or(nowhere(told))?;
         if changed {
             metrics::purchase_attempt(flow(&purchase), purchase.status.as_str(), self.on_behalf_of);
         }
@@ -239,14 +240,21 @@ impl Desk {
 fn checked<'a>(
     purchase: Option<&'a Purchase>,
     payment: &Payment,
+    told: Option<&Told<'_>>,
 ) -> Result<&'a Purchase, Rejection> {
     let Order { product, amount_minor, currency, .. } = &payment.order;
-    let purchase = purchase.ok_or(Rejection::PurchaseNotFound)?;
+    let purchase = purchase.ok_or(nowhere(told))?;
     if purchase.is_paid_by(product, *amount_minor, currency) {
         Ok(purchase)
     } else {
         Err(Rejection::PaymentMismatch)
     }
+}
+
+/// Why a payment is refused whose purchase is nowhere: a notice of it is about a payment
+/// that nobody asked for.
+const fn nowhere(told: Option<&Told<'_>>) -> Rejection {
+    if told.is_some() { Rejection::PaymentMismatch } else { Rejection::PurchaseNotFound }
 }
 
 /// Whether the notice was heard before, whatever it says now.

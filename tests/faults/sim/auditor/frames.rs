@@ -187,6 +187,13 @@ impl Case<'_> {
             }
             _ => {}
         }
+        if seq == 0 {
+            // What changed nothing: a purchase that was refused, or asked for again.
+            let status = frame["data"]["status"].as_str().unwrap_or_default();
+            let untold = ["idempotent_reuse", "insufficient_funds", "item_purchase_failed"];
+            return (kind != "purchase_update" || !untold.contains(&status))
+                .then(|| format!("{kind} of no entry: {status:?}"));
+        }
         let entry = books.entries.iter().find(|entry| entry.seq == seq)?;
         if !expected(entry).contains(&kind) {
             return Some(format!("{kind} for entry {seq} ({})", entry.kind));

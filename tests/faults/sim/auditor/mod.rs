@@ -5,6 +5,7 @@ mod accounts;
 mod clients;
 mod events;
 mod frames;
+mod guesses;
 mod journal;
 mod model;
 mod purchases;

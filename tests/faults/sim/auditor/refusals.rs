@@ -80,7 +80,8 @@ impl Case<'_> {
                     _ => Some(format!("refused with {code}, and the session went on: {body}")),
                 };
             }
-            "password" if code == "login_locked" => self.guesses(attempt) >= 5,
+            "password" if code == "login_locked" => self.is_locked(attempt),
+            "password" if code == "rate_limited" && self.waits_for_others(attempt) => true,
             "password" if code == "wrong_password" => {
                 let presented = match used {
                     Some(entry) if entry.committed < attempt.end => "new_password",
@@ -99,11 +100,16 @@ impl Case<'_> {
         if !allowed {
             return Some(format!("refused with {status} {code}: {body}"));
         }
+        if matches!(code, "invalid_credentials" | "wrong_password") && self.is_one_too_many(attempt)
+        {
+            return Some(format!("guessed once more than is looked at: {body}"));
+        }
         // Before any rule is asked, a used key gives its answer again; but to a guess at a
-        // password only once it was right.
-        let guess = matches!(attempt.operation, "login" | "password");
+        // password only once it was right, and where a name leads to nobody any more there
+        // is no journal to find it in.
+        let excepted = matches!(attempt.operation, "login" | "password" | "reset");
         match used {
-            Some(entry) if entry.committed < attempt.start && !guess => {
+            Some(entry) if entry.committed < attempt.start && !excepted => {
                 Some(format!("refused with {code}, though entry {} has this key", entry.seq))
             }
             _ => None,
@@ -133,7 +139,7 @@ impl Case<'_> {
     }
 
     /// A player as they were at each moment of the request.
-    fn snaps_of(&self, player: &str, attempt: &Attempt) -> &[Snap] {
+    pub fn snaps_of(&self, player: &str, attempt: &Attempt) -> &[Snap] {
         let books = self.players.get(player);
         books.map_or(&[], |books| books.snaps_between(attempt.start, attempt.end))
     }
@@ -175,30 +181,16 @@ impl Case<'_> {
                 let snaps = self.snaps_of(&held.player, attempt);
                 not_the_one(snaps, attempt.text("password"))
             }
-            "login_locked" => self.guesses(attempt) >= 5,
-            // By a clock that is behind the one that last filled the bucket.
-            "rate_limited" => self
-                .attempts
-                .values()
-                .any(|other| other.operation == "login" && other.clock_ms > attempt.clock_ms),
+            "login_locked" => self.is_locked(attempt),
+            // Or by a clock that is behind the one that last filled the bucket.
+            "rate_limited" => {
+                self.waits_for_others(attempt)
+                    || self.attempts.values().any(|other| {
+                        other.operation == "login" && other.clock_ms > attempt.clock_ms
+                    })
+            }
             _ => false,
         }
-    }
-
-    /// How many guesses at the same password began before this one ended and at most ten
-    /// minutes before it by their clocks: each counts as wrong until it was found right.
-    fn guesses(&self, attempt: &Attempt) -> usize {
-        const TEN_MINUTES_MS: i64 = 10 * 60 * 1_000;
-        // A login guesses at a name, a change of password at the caller's.
-        let target = |of: &Attempt| (of.player.clone(), of.text("site_id").to_lowercase());
-        let others = self.attempts.values().filter(|other| {
-            other.operation == attempt.operation
-                && other.by != attempt.by
-                && target(other) == target(attempt)
-                && other.start < attempt.end
-                && other.clock_ms + TEN_MINUTES_MS > attempt.clock_ms
-        });
-        others.count()
     }
 
     fn signup_refused(&self, attempt: &Attempt, code: &str) -> bool {
