@@ -27,6 +27,7 @@ async fn a_pack_is_pending_then_a_success_that_is_pushed() {
     let target = Target::start().await;
     let player = target.player().await;
     let mut socket = player.socket().await;
+    socket.until("initial_state").await;
     let answer = player.pay("gold_pack_1000", 2, "tok_pending_ok", "pack").send().await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
     let begun = answer.ok();
@@ -298,6 +299,8 @@ async fn gold_that_was_spent_before_a_refund_is_owed_and_repaid_first() {
     assert_eq!(player.gold().await, 400);
 
     let mut socket = player.socket().await;
+    // What the state holds already is not pushed.
+    socket.until("initial_state").await;
     stack.provider().refund(receipt.parse().expect("a receipt")).expect("it was paid");
     let refunded = |frame: &Value| frame["data"]["status"] == "refunded";
     assert_eq!(socket.until_frame(refunded).await["data"]["gold_balance"], 0);

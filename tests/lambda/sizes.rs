@@ -14,8 +14,9 @@ const ALLOWED: f64 = 1.3;
 /// metrics weighs against a floor of 3 MB, and so do the exception tables of the
 /// AWS clients, which it links none of, but which the linker (lld) keeps. And those that
 /// talk to a payment provider: they carry both providers, of which a setting chooses, and
-/// an HTTP client of their own beside AWS's. And the one that publishes: it has the
-/// clients of Kinesis and SQS beside DynamoDB's. And the one that has the most routes.
+/// an HTTP client of their own beside AWS's. And those that put something into a queue or
+/// a stream, whose clients they have beside DynamoDB's. And the one that has the most
+/// routes.
 const LARGER: [&str; 6] =
     ["dead-letters", "limited-buy", "payment-settle", "shop-buy", "shop-catalog", "webhook-admin"];
 
