@@ -6,19 +6,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use devstack::engine::{Snapshot, Units, Usage};
+use reqwest::Method;
 use runtime::Clock;
 use serde_json::json;
 use tests::{
     Api, DEADLINE, Mailbox, PASSWORD, Player, Purchase, Till,
-    budgets::{A_MAIL, A_PING, A_SOCKET, BEHIND_AN_ENTRY, Measured, Part, ROWS, measure, name_of},
-    eventually, stack,
+    budgets::{
+        A_MAIL, A_PING, A_SOCKET, A_STREAM, BEHIND_AN_ENTRY, Measured, Part, ROWS, measure, name_of,
+    },
+    eventually, stack, stack_with, without_domain,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_costs_exactly_what_it_may() {
     let mut wrong = Vec::new();
     println!("{}", Measured::heading());
-    for measured in measure(&stack().await).await {
+    for measured in measure(&stack_with(without_domain()).await).await {
         println!("{measured}");
         let Measured { row, answer, used } = &measured;
         assert_eq!(answer.status, row.status, "{} {}: {}", row.route, row.note, answer.text);
@@ -85,6 +88,17 @@ async fn a_socket_and_what_it_hears_cost_exactly_what_they_may() {
     compare("a socket, closed", close, &meter.since(&started), None);
 }
 
+/// Under a domain; what is counted after it is counted every five seconds at most.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_metrics_begins_with_one_count() {
+    let stack = stack().await;
+    let before = stack.engine().meter().snapshot();
+    let mut stream =
+        Api::new(&stack.base_url).call(Method::GET, "/api/metrics/stream").open().await;
+    stream.next().await.expect("no break").expect("an event");
+    compare("a stream", A_STREAM, &stack.engine().meter().since(&before), None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_costs_exactly_what_it_may() {
     let stack = stack().await;
@@ -111,7 +125,7 @@ async fn the_longest_key_and_client_seed_cost_no_more_than_short_ones() {
         let key = format!("{number:0>128}");
         let before = stack.engine().meter().snapshot();
         let call =
-            player.spin(1, &key).header("traceparent", &format!("00-{}-1-1", "f".repeat(64)));
+            player.spin(1, &key).header("x-amzn-trace-id", &format!("Root={}", "f".repeat(64)));
         call.send().await.ok();
         let used = stack.engine().meter().since(&before).of("SlotSpinFunction");
         *costs.entry(format!("{:.1}", used.units.write)).or_default() += 1;

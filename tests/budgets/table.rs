@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 
-use devstack::{Options, Stack};
-use tests::budgets::{Measured, measure};
+use devstack::Stack;
+use tests::{
+    budgets::{Measured, measure},
+    without_domain,
+};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let stack = Stack::start(Options::default()).await?;
+    let stack = Stack::start(without_domain()).await?;
     let measured = measure(&stack).await;
     println!("{}", Measured::heading());
     for row in &measured {

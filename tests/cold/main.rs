@@ -72,7 +72,7 @@ async fn main() -> Result<()> {
     let (night, night_endpoint) = night().await?;
 
     let mut subjects = Subject::floors(&stack, &floors, &endpoint)?;
-    for function in stack.spec().functions.values() {
+    for function in stack.spec().buffered_functions() {
         let wanted = function.crate_name.contains(&args.only)
             && (clickhouse.is_some() || !function.env.contains_key("CLICKHOUSE_URL"));
         if wanted {

@@ -95,6 +95,8 @@ async fn http(player: &Player) {
     ] {
         api.get(path).await.ok();
     }
+    let mut stream = api.call(Method::GET, "/api/metrics/stream").open().await;
+    stream.next().await.expect("no break").expect("an event");
     let told = json!({ "events": [{ "ts": 0, "name": "grants" }] });
     api.post("/api/telemetry/events", &told).send().await.ok();
     let log_in = json!({ "site_id": player.site_id, "password": PASSWORD });

@@ -90,7 +90,7 @@ impl Functions {
             format!("no measured durations in {}: run `cargo xtask cold`", measured.display())
         })?;
         let report: Report = serde_json::from_str(&text)?;
-        let billed = spec.functions.values().map(|function| {
+        let billed = spec.buffered_functions().map(|function| {
             let measured = report.functions.iter().find(|m| m.name == function.crate_name);
             let measured = measured.with_context(|| {
                 format!("{} was not measured: run `cargo xtask cold`", function.crate_name)

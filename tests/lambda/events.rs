@@ -142,7 +142,7 @@ async fn whole() -> Result<(ClickHouse, Lambda)> {
 async fn every_function_of_the_template_answers_its_events() -> Result<()> {
     let (_server, lambda) = whole().await?;
     let events = Events::prepare(&lambda.stack).await?;
-    let functions = lambda.stack.spec().functions.values();
+    let functions = lambda.stack.spec().buffered_functions();
     stream::iter(functions.map(anyhow::Ok))
         .try_for_each_concurrent(4, |function| async {
             let name = &*function.crate_name;
@@ -164,7 +164,7 @@ async fn every_function_of_the_template_answers_its_events() -> Result<()> {
 async fn what_is_no_event_is_a_function_error_and_the_process_lives_on() -> Result<()> {
     let (_server, lambda) = whole().await?;
     let events = Events::prepare(&lambda.stack).await?;
-    let functions: Vec<_> = lambda.stack.spec().functions.values().collect();
+    let functions: Vec<_> = lambda.stack.spec().buffered_functions().collect();
     let checks = stream::iter(functions).map(|function| {
         let (lambda, events) = (&lambda, &events);
         async move {

@@ -9,8 +9,9 @@ use devstack::{
     invoke::InvokeError,
     lambda::{Failure, Instance},
 };
+use reqwest::Method;
 use serde_json::json;
-use tests::{Events, Player, eventually, stack_with};
+use tests::{Events, Player, Streamed, eventually, stack_with};
 
 use crate::support::{Lambda, bootstraps, invoke};
 
@@ -127,10 +128,35 @@ async fn no_process_outlives_its_stack() -> Result<()> {
     let stack = processes().await;
     let player = Player::sign_up(&tests::Api::new(&stack.base_url)).await;
     player.spin(1, "one").send().await.ok();
+    let mut stream = watch(&stack).await;
+    stream.next().await?.context("an event")?;
     let pids = of_stack(&stack);
-    assert!(pids.len() >= 2, "{pids:?}");
+    assert!(pids.len() >= 3, "{pids:?}");
     drop(stack);
     eventually("every process ends", async || pids.iter().all(|pid| is_gone(*pid))).await;
+    Ok(())
+}
+
+async fn watch(stack: &Stack) -> Streamed {
+    let path = "/api/metrics/stream?interval=2";
+    tests::Api::new(&stack.base_url).call(Method::GET, path).open().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_holds_its_process_and_gives_its_place_back_when_that_ends() -> Result<()> {
+    let parameters = [("MetricsStreamViewers".to_owned(), "1".to_owned())].into();
+    let options = Options { bootstraps: Some(bootstraps()), parameters, ..Options::default() };
+    let stack = stack_with(options).await;
+    let mut first = watch(&stack).await;
+    for _ in 0..2 {
+        first.next().await?.context("an event")?;
+    }
+    // As on AWS, the function goes on when its reader has left.
+    drop(first);
+    assert_eq!(watch(&stack).await.response.status(), 500, "there is one place");
+    let [pid] = of_stack(&stack)[..] else { bail!("one process streams") };
+    kill(pid)?;
+    eventually("the place is free", async || watch(&stack).await.response.status() == 200).await;
     Ok(())
 }
 

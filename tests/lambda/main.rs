@@ -6,4 +6,5 @@ mod events;
 mod failures;
 mod outages;
 mod sizes;
+mod streams;
 mod support;

@@ -37,8 +37,9 @@ async fn no_function_behind_an_api_is_much_larger_than_its_floor() -> Result<()>
     let stack = stack().await;
     let spec = stack.spec();
     let http = spec.http_routes.iter().map(|route| &route.function);
-    let behind: Vec<_> =
-        http.chain(spec.socket_routes.iter().map(|route| &route.function)).collect();
+    let sockets = spec.socket_routes.iter().map(|route| &route.function);
+    let streams = spec.stream_routes.iter().map(|route| &route.function);
+    let behind: Vec<_> = http.chain(sockets).chain(streams).collect();
     for (id, function) in &spec.functions {
         if !behind.contains(&id) {
             continue;

@@ -166,6 +166,44 @@ impl Call {
     }
 }
 
+impl Call {
+    /// Sends it and reads the answer as it comes.
+    ///
+    /// # Panics
+    /// When no answer begins.
+    pub async fn open(self) -> Streamed {
+        let response = self.request.send().await.expect("an answer begins");
+        Streamed { response, read: String::new() }
+    }
+}
+
+/// Server-sent events as they come.
+pub struct Streamed {
+    pub response: reqwest::Response,
+    /// Behind the last event.
+    read: String,
+}
+
+impl Streamed {
+    /// The next event, without the empty line at its end; `None` when the answer is whole.
+    ///
+    /// # Errors
+    /// The answer broke off.
+    pub async fn next(&mut self) -> reqwest::Result<Option<String>> {
+        loop {
+            if let Some((event, rest)) = self.read.split_once("\n\n") {
+                let event = event.to_owned();
+                self.read = rest.to_owned();
+                return Ok(Some(event));
+            }
+            match self.response.chunk().await? {
+                Some(piece) => self.read.push_str(&String::from_utf8_lossy(&piece)),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
 impl Answer {
     /// The body as JSON; `null` when it is none.
     #[must_use]

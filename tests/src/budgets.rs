@@ -185,6 +185,7 @@ pub const ROWS: &[Row] = &[
     row("POST /api/telemetry/events", "", 202, telemetry, &[("GetItem", 1), ("kinesis:PutRecord", 1)], (1.0, 0.0)),
     // Half a unit for each empty partition, and then nothing for five seconds.
     row("GET /api/metrics/global", "", 200, |p| get(p, "/api/metrics/global"), &[("Query", 8)], (4.0, 0.0)),
+    // Without a domain; with one it is another function.
     row("GET /api/metrics/stream", "at once", 200, |p| get(p, "/api/metrics/stream"), NOTHING, (0.0, 0.0)),
     row("GET /health", "", 200, |p| get(p, "/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
     row("GET /api/auth/health", "", 200, |p| get(p, "/api/auth/health"), &[("BatchGetItem", 1)], (1.0, 0.0)),
@@ -339,6 +340,12 @@ pub const A_SOCKET: &[Part] = &[
 #[rustfmt::skip]
 pub const A_PING: &[Part] = &[
     part("SocketMessageFunction", 1, &[("dynamodb:BatchGetItem", 2), ("dynamodb:PutItem", 1), ("execute-api:PostToConnection", 1)], (2.0, 1.0)),
+];
+
+/// The metrics, watched until their first event.
+#[rustfmt::skip]
+pub const A_STREAM: &[Part] = &[
+    part("MetricsStreamFunction", 1, &[("dynamodb:Query", 8)], (4.0, 0.0)),
 ];
 
 /// A notice, mailed to a player who has an address. Who has none costs the query.

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use devstack::{Options, Stack};
 
-pub use api::{Answer, Api, Call};
+pub use api::{Answer, Api, Call, Streamed};
 pub use assessed::{Purchase, Till};
 pub use books::books;
 pub use clickhouse::ClickHouse;
@@ -62,12 +62,20 @@ impl Target {
     ///
     /// # Panics
     /// When the stack does not start.
-    #[expect(clippy::disallowed_methods, reason = "how a test run names its target")]
     pub async fn start() -> Self {
+        Self::or(Options::default()).await
+    }
+
+    /// `BASE_URL`, or a private stack of a special kind.
+    ///
+    /// # Panics
+    /// When the stack does not start.
+    #[expect(clippy::disallowed_methods, reason = "how a test run names its target")]
+    pub async fn or(options: Options) -> Self {
         match std::env::var("BASE_URL") {
             Ok(base_url) => Self { base_url, stack: None },
             Err(_) => {
-                let stack = stack().await;
+                let stack = stack_with(options).await;
                 Self { base_url: stack.base_url.clone(), stack: Some(stack) }
             }
         }
@@ -126,6 +134,13 @@ fn note(what: &str) {
 /// When it does not start.
 pub async fn stack() -> Stack {
     stack_with(Options::default()).await
+}
+
+/// A stack under no domain of its own: every route is the HTTP API's.
+#[must_use]
+pub fn without_domain() -> Options {
+    let parameters = [("ApiDomainName".to_owned(), String::new())].into();
+    Options { parameters, ..Options::default() }
 }
 
 /// A private stack, whatever `BASE_URL` names: for who moves the clock, breaks

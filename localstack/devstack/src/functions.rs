@@ -56,6 +56,7 @@ pub const FUNCTIONS: &[(&str, Build)] = &[
     ("dead-letters", dead_letters::function),
     ("player-segments", player_segments::function),
     ("metrics-read", metrics_read::function),
+    ("metrics-stream", metrics_stream::function),
     ("telemetry-collect", telemetry_collect::function),
     ("telemetry-load", telemetry_load::function),
     // (cargo xtask new-endpoint adds functions above)

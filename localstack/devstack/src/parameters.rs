@@ -35,13 +35,15 @@ struct Overrides {
     parameter_overrides: Vec<String>,
 }
 
-/// The `dev` stage's parameters. What refers to another service is left out.
+/// The `dev` stage's parameters. What refers to another service is left out, and there is a
+/// domain of its own, to which the listener of the local stack answers.
 ///
 /// # Errors
 /// `samconfig.toml` cannot be read.
 pub fn of_dev_stage() -> Result<Parameters> {
     let mut given = of_stage("dev")?;
     given.retain(|_, value| !value.contains("{{resolve:"));
+    given.insert("ApiDomainName".to_owned(), "localhost".to_owned());
     Ok(given)
 }
 

@@ -9,15 +9,19 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use runtime::{Clock, Context, Deps, Entropy, Function, LambdaEvent};
+use futures::StreamExt as _;
+use runtime::{Clock, Context, Deps, Entropy, Error, Function, LambdaEvent, Streamed};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 use tracing::Instrument as _;
 
 use crate::{
     engine::{self, Engine},
     functions::FUNCTIONS,
-    invoke::{InvokeError, Invoker},
+    invoke::{InvokeError, Invoker, until},
     spec::{FunctionSpec, Spec},
 };
 
@@ -31,7 +35,7 @@ struct Hosted {
     function: Function,
     timeout: Duration,
     /// `ReservedConcurrentExecutions`.
-    slots: Option<Semaphore>,
+    slots: Option<Arc<Semaphore>>,
 }
 
 impl Runner {
@@ -74,7 +78,7 @@ impl Runner {
                 name: declared.crate_name.clone(),
                 function,
                 timeout: declared.timeout,
-                slots: declared.reserved_concurrency.map(Semaphore::new),
+                slots: declared.reserved_concurrency.map(Semaphore::new).map(Arc::new),
             };
             functions.insert(id.clone(), hosted);
         }
@@ -98,21 +102,57 @@ impl Invoker for Runner {
         function_logical_id: &str,
         payload: Value,
     ) -> Result<Value, InvokeError> {
-        let Some(hosted) = self.functions.get(function_logical_id) else {
-            return Err(InvokeError::Function {
-                error_type: "ResourceNotFoundException".to_owned(),
-                message: format!("{function_logical_id} is not running"),
-            });
-        };
-        let _slot = match &hosted.slots {
-            Some(slots) => Some(slots.try_acquire().map_err(|_| InvokeError::Throttled)?),
-            None => None,
-        };
-        let context = context(hosted);
-        let span = tracing::info_span!("lambda", function = hosted.name);
-        let call =
-            hosted.function.call(LambdaEvent::new(payload, context)).instrument(span.clone());
-        match tokio::time::timeout(hosted.timeout, call).await {
+        let hosted = self.hosted(function_logical_id)?;
+        let _slot = hosted.slot()?;
+        let deadline = Instant::now() + hosted.timeout;
+        let call = hosted.function.call(LambdaEvent::new(payload, context(hosted)));
+        hosted.answer_by(deadline, call).await
+    }
+
+    /// The function ends with its reader here; on AWS nobody tells it.
+    async fn open(
+        &self,
+        function_logical_id: &str,
+        payload: Value,
+    ) -> Result<Streamed, InvokeError> {
+        let hosted = self.hosted(function_logical_id)?;
+        let slot = hosted.slot()?;
+        let deadline = Instant::now() + hosted.timeout;
+        let call = hosted.function.open(LambdaEvent::new(payload, context(hosted)));
+        let streamed = hosted.answer_by(deadline, call).await?;
+        // The slot is given back with the body.
+        let body = until(deadline, streamed.stream).map(move |piece| {
+            let _ = &slot;
+            piece
+        });
+        Ok(Streamed { metadata_prelude: streamed.metadata_prelude, stream: body.boxed() })
+    }
+}
+
+impl Runner {
+    fn hosted(&self, function_logical_id: &str) -> Result<&Hosted, InvokeError> {
+        self.functions.get(function_logical_id).ok_or_else(|| InvokeError::Function {
+            error_type: "ResourceNotFoundException".to_owned(),
+            message: format!("{function_logical_id} is not running"),
+        })
+    }
+}
+
+impl Hosted {
+    /// One of the invocations that may be under way at once.
+    fn slot(&self) -> Result<Option<OwnedSemaphorePermit>, InvokeError> {
+        let slots = self.slots.as_ref();
+        let slot = slots.map(|slots| Arc::clone(slots).try_acquire_owned()).transpose();
+        slot.map_err(|_| InvokeError::Throttled)
+    }
+
+    async fn answer_by<T>(
+        &self,
+        deadline: Instant,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, InvokeError> {
+        let span = tracing::info_span!("lambda", function = self.name);
+        match timeout_at(deadline, call.instrument(span.clone())).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 span.in_scope(|| tracing::error!(%error, "the function failed"));
@@ -123,7 +163,7 @@ impl Invoker for Runner {
             }
             Err(_) => {
                 span.in_scope(
-                    || tracing::error!(timeout = ?hosted.timeout, "the function timed out"),
+                    || tracing::error!(timeout = ?self.timeout, "the function timed out"),
                 );
                 Err(InvokeError::Timeout)
             }

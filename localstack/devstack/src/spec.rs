@@ -12,6 +12,7 @@ pub struct Spec {
     pub functions: BTreeMap<String, FunctionSpec>,
     pub http_routes: Vec<HttpRoute>,
     pub cors: Option<Cors>,
+    pub stream_routes: Vec<StreamRoute>,
     /// Id of the WebSocket API, as addresses and ARNs have it.
     pub socket_api: Option<String>,
     pub socket_routes: Vec<SocketRoute>,
@@ -20,6 +21,14 @@ pub struct Spec {
     pub queues: Vec<QueueSpec>,
     pub mappings: Vec<MappingSpec>,
     pub schedules: Vec<ScheduleSpec>,
+}
+
+impl Spec {
+    /// The functions that give their answer in one piece.
+    pub fn buffered_functions(&self) -> impl Iterator<Item = &FunctionSpec> {
+        let streams = |id: &str| self.stream_routes.iter().any(|route| route.function == id);
+        self.functions.values().filter(move |function| !streams(&function.logical_id))
+    }
 }
 
 /// An `AWS::Serverless::Function`.
@@ -57,6 +66,17 @@ pub struct HttpRoute {
     /// As API Gateway writes it: `/api/users/{id}`, `/{proxy+}`, or `$default`.
     pub path: String,
     pub function: String,
+}
+
+/// A REST API that hands every request to one function and streams its answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRoute {
+    /// Where the domain has it, with everything below: `/api/metrics/stream`.
+    pub path: String,
+    pub stage: String,
+    pub function: String,
+    /// How long the API waits for an answer to end.
+    pub patience: Duration,
 }
 
 /// `CorsConfiguration` of the HTTP API.

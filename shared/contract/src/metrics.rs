@@ -1,6 +1,6 @@
 //! How much is going on.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use domain::activity::Global;
 use garde::Validate;
@@ -41,7 +41,7 @@ pub struct MetricsEvent {
     /// Its name.
     #[schema(example = "metrics")]
     pub event: String,
-    /// Milliseconds after which the reader asks for the next.
+    /// Milliseconds after which the reader asks again when the answer has ended.
     pub retry: u32,
     /// `GlobalMetrics` as JSON text.
     pub data: String,
@@ -54,7 +54,7 @@ impl MetricsEvent {
     pub fn of(metrics: &GlobalMetrics, query: MetricsStreamQuery) -> Self {
         Self {
             event: "metrics".to_owned(),
-            retry: query.interval.unwrap_or(DEFAULT_INTERVAL) * 1000,
+            retry: query.seconds() * 1000,
             data: serde_json::to_string(metrics).expect("contract types serialize"),
         }
     }
@@ -79,4 +79,23 @@ pub struct MetricsStreamQuery {
     #[garde(inner(range(min = 2, max = 30)))]
     #[param(minimum = 2, maximum = 30, default = 5)]
     pub interval: Option<u32>,
+}
+
+impl MetricsStreamQuery {
+    fn seconds(self) -> u32 {
+        self.interval.unwrap_or(DEFAULT_INTERVAL)
+    }
+
+    /// The time between events.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        Duration::from_secs(self.seconds().into())
+    }
+
+    /// How many events there are within a time, with that at its start.
+    #[must_use]
+    pub fn events_within(self, time: Duration) -> usize {
+        let intervals = time.as_secs() / u64::from(self.seconds()).max(1);
+        usize::try_from(intervals).map_or(usize::MAX, |intervals| intervals + 1)
+    }
 }

@@ -1,4 +1,5 @@
-//! A Lambda function as a value: one JSON event in, one JSON answer out.
+//! A Lambda function as a value: one JSON event in, one JSON answer out, or one that is
+//! streamed.
 //!
 //! Every function crate builds one [`Function`] from [`Deps`]. Its `main.rs`
 //! hands it to the Lambda runtime; the embedded stack calls the same value with
@@ -6,15 +7,19 @@
 
 use std::{future::Future, sync::Arc};
 
-use futures::future::BoxFuture;
-use lambda_http::{Adapter, request::LambdaRequest};
+use bytes::Bytes;
+use futures::{StreamExt as _, future::BoxFuture, stream::BoxStream};
+use lambda_http::{Adapter, StreamAdapter, request::LambdaRequest};
 use lambda_runtime::Diagnostic;
-pub use lambda_runtime::{Context, Error, LambdaEvent};
+pub use lambda_runtime::{Context, Error, LambdaEvent, MetadataPrelude, StreamResponse};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower::Service;
 
 use crate::{Deps, boxed};
+
+/// An answer that is still being given: its head, and its body piece by piece.
+pub type Streamed = StreamResponse<BoxStream<'static, Result<Bytes, Error>>>;
 
 type Call = dyn Fn(LambdaEvent<Value>) -> BoxFuture<'static, Result<Value, Error>> + Send + Sync;
 
@@ -25,6 +30,7 @@ pub struct Function(Kind);
 #[derive(Clone)]
 enum Kind {
     Http(axum::Router),
+    Streaming(axum::Router),
     Trigger(Arc<Call>),
 }
 
@@ -33,11 +39,22 @@ enum Kind {
 #[error("not an event of this function: {0}")]
 pub struct InvalidEvent(#[from] serde_json::Error);
 
+/// A function that streams was called for an answer in one piece, or the reverse.
+#[derive(Debug, thiserror::Error)]
+#[error("the function does not answer in this way")]
+pub struct WrongMode;
+
 impl Function {
     /// A function behind API Gateway's HTTP API (payload format 2.0).
     #[must_use]
     pub fn http(router: axum::Router) -> Self {
         Self(Kind::Http(router))
+    }
+
+    /// A function behind a REST API (payload format 1.0) that streams its answers.
+    #[must_use]
+    pub fn streaming(router: axum::Router) -> Self {
+        Self(Kind::Streaming(router))
     }
 
     /// A function that a trigger invokes with an event of type `E`.
@@ -73,7 +90,35 @@ impl Function {
                 let answer = answer(router, LambdaEvent::new(request, event.context)).await;
                 Ok(serde_json::to_value(answer)?)
             }
+            Kind::Streaming(_) => Err(WrongMode.into()),
         }
+    }
+
+    /// Invokes a function that streams once; its body goes on when this has returned.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    #[boxed]
+    pub async fn open(&self, event: LambdaEvent<Value>) -> Result<Streamed, Error> {
+        let Kind::Streaming(router) = &self.0 else { return Err(WrongMode.into()) };
+        let request = serde_json::from_value(event.payload).map_err(InvalidEvent)?;
+        Ok(streamed(router, LambdaEvent::new(request, event.context)).await)
+    }
+}
+
+/// The router's answer to a request, which goes on.
+fn streamed(
+    router: &axum::Router,
+    mut event: LambdaEvent<LambdaRequest>,
+) -> impl Future<Output = Streamed> + Send + use<> {
+    crate::http::tame(&mut event.payload);
+    // Started here and awaited below, as in `answer`.
+    let answer = StreamAdapter::from(router.clone()).call(event);
+    async {
+        let StreamResponse { metadata_prelude, stream } =
+            answer.await.unwrap_or_else(|never| match never {});
+        let stream = stream.map(|piece| piece.map_err(Into::into)).boxed();
+        StreamResponse { metadata_prelude, stream }
     }
 }
 
@@ -113,6 +158,13 @@ pub async fn run(build: fn(Deps) -> Result<Function, Error>) -> Result<(), Error
         Kind::Http(router) => {
             lambda_runtime::run(lambda_runtime::service_fn(move |event| {
                 let answer = answer(&router, event);
+                async { Ok::<_, Error>(answer.await) }
+            }))
+            .await
+        }
+        Kind::Streaming(router) => {
+            lambda_runtime::run(lambda_runtime::service_fn(move |event| {
+                let answer = streamed(&router, event);
                 async { Ok::<_, Error>(answer.await) }
             }))
             .await

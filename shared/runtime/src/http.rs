@@ -20,8 +20,8 @@ mod query;
 mod scope;
 
 pub use answer::{
-    IfNoneMatch, created, deprecated, document, json_answer, ok, ok_if_changed, rendered_answer,
-    stored_answer,
+    IfNoneMatch, created, deprecated, document, event_stream, json_answer, ok, ok_if_changed,
+    rendered_answer, stored_answer,
 };
 pub use contract::auth::Role;
 

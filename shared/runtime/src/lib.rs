@@ -1,6 +1,7 @@
 //! What every Lambda function shares besides rules and data: configuration,
 //! clock and seed sampling, authentication, the HTTP and batch adapters.
 
+pub mod activity;
 pub mod auth;
 mod aws;
 pub mod clickhouse;
@@ -24,7 +25,10 @@ pub mod webhooks;
 pub(crate) use store::boxed;
 
 pub use deps::{Clock, Deps, Entropy, Env, MissingVariable, utc_day};
-pub use function::{Context, Error, Function, InvalidEvent, LambdaEvent, error_type, run};
+pub use function::{
+    Context, Error, Function, InvalidEvent, LambdaEvent, MetadataPrelude, StreamResponse, Streamed,
+    error_type, run,
+};
 pub use problem::Problem;
 pub use trigger::{chain, received};
 pub use turns::in_turns;

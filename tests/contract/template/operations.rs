@@ -29,6 +29,10 @@ fn nobody_behind_an_api_outlives_the_apis_patience() {
             let timeout = spec.functions[id].timeout;
             assert!(timeout < PATIENCE, "{stage} {id}: {timeout:?}");
         }
+        for route in &spec.stream_routes {
+            let timeout = spec.functions[&route.function].timeout;
+            assert!(timeout < route.patience, "{stage} {}: {timeout:?}", route.path);
+        }
     }
 }
 
@@ -167,6 +171,11 @@ fn concurrency_is_reserved_where_a_downstream_needs_it() {
                 _ => {}
             }
         }
+        assert_eq!(spec.stream_routes.len(), usize::from(stage != "dev"), "{stage}");
+        // Anybody may ask, and each holds an invocation for a minute.
+        for route in &spec.stream_routes {
+            assert!(reserved(&route.function).is_some(), "{stage} {}", route.path);
+        }
         for schedule in &spec.schedules {
             assert_eq!(reserved(&schedule.function), Some(1), "{stage} {}", schedule.name);
         }
@@ -176,7 +185,7 @@ fn concurrency_is_reserved_where_a_downstream_needs_it() {
 }
 
 #[test]
-fn logs_are_json_traces_are_on_and_both_apis_are_throttled() {
+fn logs_are_json_traces_are_on_and_all_apis_are_throttled() {
     let template = template();
     let globals = &template["Globals"]["Function"];
     assert_eq!(globals["LoggingConfig"]["LogFormat"], "JSON");
@@ -187,18 +196,26 @@ fn logs_are_json_traces_are_on_and_both_apis_are_throttled() {
             assert!(!settings[limit].is_null(), "{id} has no {limit}");
         }
     }
+    let streams = &template["Resources"]["StreamApi"]["Properties"];
+    assert_eq!(streams["TracingEnabled"], true);
+    let every = &streams["MethodSettings"][0];
+    assert_eq!((&every["ResourcePath"], &every["HttpMethod"]), (&"/*".into(), &"*".into()));
+    for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+        assert!(!every[limit].is_null(), "StreamApi has no {limit}");
+    }
 }
 
 /// What access logs may hold. Headers, query strings and bodies carry tokens.
-const LOGGED: [&str; 14] = [
+const LOGGED: [&str; 15] = [
     "connectionId",
-    "error.messageString",
+    "error.message",
     "eventType",
     "identity.sourceIp",
     "integrationErrorMessage",
     "integrationLatency",
     "requestId",
     "requestTime",
+    "resourcePath",
     "responseLatency",
     "responseLength",
     "routeKey",
@@ -213,9 +230,13 @@ fn access_logs_are_json_that_ends_and_hold_no_secret() {
     let resources = &template["Resources"];
     let http = &resources["HttpApi"]["Properties"]["AccessLogSettings"];
     let socket = &resources["SocketStage"]["Properties"]["AccessLogSettings"];
+    let stream = &resources["StreamApi"]["Properties"]["AccessLogSetting"];
     // !If [LogsSockets, settings, nothing]
-    let Value::Tagged(conditional) = socket else { panic!("socket logs are a stage's choice") };
-    for settings in [http, &conditional.value[1]] {
+    let chosen = |settings: &Value| {
+        let Value::Tagged(conditional) = settings else { panic!("a stage's choice") };
+        conditional.value[1].clone()
+    };
+    for settings in [http, &chosen(socket), &chosen(stream)] {
         let group = target(&settings["DestinationArn"]).trim_end_matches(".Arn").to_owned();
         assert!(!resources[&group]["Properties"]["RetentionInDays"].is_null(), "{group}");
         let format = settings["Format"].as_str().expect("a format");

@@ -10,5 +10,6 @@ mod invite_issue;
 mod limited;
 mod limits;
 mod metrics;
+mod metrics_stream;
 mod streak_repair;
 mod webhooks_out;

@@ -1,7 +1,8 @@
-//! API Gateway: the HTTP API and the WebSocket API on one listener.
+//! API Gateway: the HTTP API, the WebSocket API and REST APIs that stream on one listener.
 //!
-//! The WebSocket API is its stage's path, `/realtime`; everything else is the
-//! HTTP API, whose stage is `$default`. Events and answers are AWS's.
+//! The listener is a domain to which all of them are mapped. The WebSocket API is its
+//! stage's path, `/realtime`; REST APIs are where the template maps them; everything else is
+//! the HTTP API, whose stage is `$default`. Events and answers are AWS's.
 
 mod cors;
 mod event;
@@ -11,13 +12,14 @@ mod routes;
 mod socket;
 mod socket_event;
 mod sockets;
+mod streams;
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
 
 use ::http::{Method, Request, Response, StatusCode};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -27,23 +29,28 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::{http::HttpApi, socket::SocketApi};
+use self::{
+    http::HttpApi,
+    socket::SocketApi,
+    streams::{StreamApi, StreamedBody},
+};
 pub use self::{socket::SocketLimits, sockets::Sockets};
 use crate::{engine::Engine, invoke::Invoker, spec::Spec};
 
-/// Identifier of both APIs in requests' contexts.
+/// Identifier of all APIs in requests' contexts.
 pub const API_ID: &str = "local";
 /// Stage of the WebSocket API, and the first part of its paths.
 pub const SOCKET_STAGE: &str = "realtime";
 
-/// Paths that belong to neither API.
+/// Paths that belong to no API.
 pub const LOCAL_PREFIX: &str = "/_local/";
 
 type Reply = Response<Full<Bytes>>;
 
-/// Both APIs of one stack.
+/// All APIs of one stack.
 pub struct Gateway {
     http: HttpApi,
+    streams: StreamApi,
     socket: SocketApi,
     local: Option<Arc<dyn LocalApi>>,
 }
@@ -63,6 +70,9 @@ pub enum LocalAnswer {
     Html(String),
 }
 
+/// Whole, or still being given.
+type ReplyBody = Either<Full<Bytes>, StreamedBody>;
+
 /// Held by everything that must finish before the gateway has shut down.
 type Guard = mpsc::Sender<Infallible>;
 
@@ -72,6 +82,7 @@ impl Gateway {
     pub fn new(spec: &Spec, engine: &Engine, invoker: Arc<dyn Invoker>) -> Self {
         Self {
             http: HttpApi::new(spec, invoker.clone()),
+            streams: StreamApi::new(spec, invoker.clone()),
             socket: SocketApi::new(spec, engine.sockets().clone(), invoker),
             local: None,
         }
@@ -139,9 +150,15 @@ impl Gateway {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY");
         }
-        let service = service_fn(move |request| {
-            let (gateway, guard) = (self.clone(), guard.clone());
-            async move { Ok::<_, Infallible>(gateway.request(request, peer, guard).await) }
+        let streams_end = closing.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (gateway, guard, closing) = (self.clone(), guard.clone(), streams_end.clone());
+            async move {
+                Ok::<_, Infallible>(match gateway.streams.claims(request.uri().path()) {
+                    Some(route) => gateway.streams.request(route, &request, peer, closing).await,
+                    None => gateway.request(request, peer, guard).await.map(Either::Left),
+                })
+            }
         });
         let connection =
             http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();

@@ -6,11 +6,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::{SinkExt as _, StreamExt as _};
+use futures::{SinkExt as _, StreamExt as _, stream};
+use runtime::Streamed;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_tungstenite::{
@@ -29,7 +30,7 @@ use super::{Gateway, SocketLimits};
 use crate::{
     engine::Engine,
     invoke::{InvokeError, Invoker},
-    spec::{Cors, HttpRoute, SocketRoute, Spec},
+    spec::{Cors, HttpRoute, SocketRoute, Spec, StreamRoute},
 };
 
 type Answer = Result<Value, InvokeError>;
@@ -38,6 +39,7 @@ type Answer = Result<Value, InvokeError>;
 struct Script {
     events: mpsc::UnboundedSender<(String, Value)>,
     answers: Mutex<VecDeque<Answer>>,
+    break_off: Arc<Notify>,
     /// Looked at before each answer.
     post_first: Option<Arc<Engine>>,
 }
@@ -53,12 +55,30 @@ impl Invoker for Script {
         let next = self.answers.lock().expect("not poisoned").pop_front();
         next.unwrap_or_else(|| Ok(json!({ "statusCode": 200 })))
     }
+
+    /// A piece, and a failure when the test says so; or the next answer, if that is one.
+    async fn open(&self, function: &str, payload: Value) -> Result<Streamed, InvokeError> {
+        self.invoke(function, payload).await?;
+        let head =
+            json!({ "statusCode": 201, "headers": { "x-a": "b" }, "cookies": ["c=1", "d=2"] });
+        let break_off = self.break_off.clone();
+        let failure = async move {
+            break_off.notified().await;
+            Err("broken off".into())
+        };
+        let pieces = stream::iter([Ok("one".into())]).chain(stream::once(failure));
+        Ok(Streamed {
+            metadata_prelude: serde_json::from_value(head).expect("a head"),
+            stream: pieces.boxed(),
+        })
+    }
 }
 
 struct Stack {
     engine: Arc<Engine>,
     address: SocketAddr,
     events: mpsc::UnboundedReceiver<(String, Value)>,
+    break_off: Arc<Notify>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<()>,
 }
@@ -81,6 +101,12 @@ fn spec() -> Spec {
             max_age: Some(60),
             ..Cors::default()
         }),
+        stream_routes: vec![StreamRoute {
+            path: "/plain/stream".to_owned(),
+            stage: "live".to_owned(),
+            function: "Stream".to_owned(),
+            patience: Duration::from_secs(70),
+        }],
         socket_routes: vec![
             socket("$connect", "Connect"),
             socket("$disconnect", "Disconnect"),
@@ -95,8 +121,10 @@ async fn start(answers: Vec<Answer>, limits: SocketLimits, post_first: bool) -> 
     let spec = spec();
     let engine = Engine::open(None, &spec).expect("opens");
     let (sender, events) = mpsc::unbounded_channel();
+    let break_off = Arc::new(Notify::new());
     let invoker = Arc::new(Script {
         events: sender,
+        break_off: break_off.clone(),
         answers: Mutex::new(answers.into()),
         post_first: post_first.then(|| engine.clone()),
     });
@@ -105,7 +133,7 @@ async fn start(answers: Vec<Answer>, limits: SocketLimits, post_first: bool) -> 
     let gateway = Gateway::new(&spec, &engine, invoker).with_socket_limits(limits);
     let (stop, stopped) = oneshot::channel();
     let served = tokio::spawn(gateway.serve(listener, async { drop(stopped.await) }));
-    Stack { engine, address, events, stop, served }
+    Stack { engine, address, events, break_off, stop, served }
 }
 
 async fn answering(answers: Vec<Answer>) -> Stack {
@@ -279,6 +307,50 @@ async fn a_socket_lives_from_connect_to_disconnect() {
     assert_eq!(function, "Disconnect");
     assert_eq!(event["requestContext"]["eventType"], "DISCONNECT");
     assert!(stack.engine.sockets().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_for_a_stream_becomes_an_event_of_format_one() {
+    let mut stack = answering(Vec::new()).await;
+    let request = reqwest::Client::new().get(stack.url("/plain/stream/a%20b?x=1&x=2"));
+    let request = request.header("x-two", "1").header("x-two", "2");
+    let mut reply = request.send().await.expect("answered");
+    assert_eq!((reply.status().as_u16(), reply.headers()["x-a"].as_bytes()), (201, &b"b"[..]));
+    let cookies: Vec<_> = reply.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["c=1", "d=2"]);
+    assert_eq!(reply.chunk().await.expect("a piece").expect("a piece"), "one");
+    stack.break_off.notify_one();
+    reply.chunk().await.expect_err("it is broken off");
+    let (function, event) = stack.event().await;
+    assert_eq!(function, "Stream");
+    for (pointer, expected) in [
+        ("/path", json!("/plain/stream/a%20b")),
+        ("/resource", json!("/{proxy+}")),
+        ("/httpMethod", json!("GET")),
+        ("/pathParameters/proxy", json!("a%20b")),
+        ("/queryStringParameters/x", json!("2")),
+        ("/multiValueQueryStringParameters/x", json!(["1", "2"])),
+        ("/headers/x-two", json!("2")),
+        ("/multiValueHeaders/x-two", json!(["1", "2"])),
+        ("/requestContext/stage", json!("live")),
+        ("/requestContext/identity/sourceIp", json!("127.0.0.1")),
+    ] {
+        assert_eq!(event.pointer(pointer), Some(&expected), "{pointer}");
+    }
+    // What only begins the same is the HTTP API's.
+    let other = reqwest::get(stack.url("/plain/streams")).await.expect("answered");
+    assert_eq!(other.status(), 404);
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_begin_fails_as_with_a_rest_api() {
+    let failed = InvokeError::Function { error_type: String::new(), message: String::new() };
+    let answers = [InvokeError::Timeout, InvokeError::Throttled, failed];
+    let stack = answering(answers.map(Err).into()).await;
+    for status in [502, 500, 502] {
+        let reply = reqwest::get(stack.url("/plain/stream")).await.expect("answered");
+        assert_eq!(reply.status(), status);
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,12 @@ mod outcome;
 mod pool;
 mod runtime_api;
 
-pub use self::{instance::Instance, launch::Launch, outcome::Failure, pool::Pool};
+pub use self::{
+    instance::{Instance, Opened},
+    launch::Launch,
+    outcome::Failure,
+    pool::Pool,
+};
 
 #[cfg(test)]
 mod tests;

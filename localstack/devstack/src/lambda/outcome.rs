@@ -32,6 +32,9 @@ pub enum Failure {
     /// The function took longer than it may, and was killed.
     #[error("RequestId: {request_id} Error: Task timed out after {seconds}.00 seconds")]
     TimedOut { request_id: String, seconds: u64 },
+    /// What the process answered cannot be passed on.
+    #[error("the answer cannot be read: {reason}")]
+    Answer { reason: String },
     /// The process could not be started.
     #[error("RequestId: {request_id} Error: {reason}")]
     Start { request_id: String, reason: String },
@@ -51,6 +54,10 @@ fn ended(status: ExitStatus) -> String {
 }
 
 impl Failure {
+    pub(super) fn answer(reason: impl ToString) -> Self {
+        Self::Answer { reason: reason.to_string() }
+    }
+
     /// The payload that Lambda gives to the caller: `errorType` and
     /// `errorMessage`, or what the function posted.
     #[must_use]
@@ -62,6 +69,7 @@ impl Failure {
             }
             Self::Exit { .. } => own("Runtime.ExitError"),
             Self::TimedOut { .. } => own("Sandbox.Timedout"),
+            Self::Answer { .. } => own("Runtime.InvalidResponse"),
             Self::Start { .. } => own("Runtime.InvalidEntrypoint"),
         }
     }

@@ -9,10 +9,19 @@ use std::{
 use anyhow::Result;
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use runtime::{Error, StreamResponse, Streamed};
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    time::timeout_at,
+};
 
-use super::{instance::Instance, launch::Launch, outcome::Failure};
+use super::{
+    instance::{Instance, Opened},
+    launch::Launch,
+    outcome::Failure,
+};
 use crate::{
     invoke::{InvokeError, Invoker},
     spec::Spec,
@@ -66,19 +75,41 @@ impl Invoker for Pool {
         function_logical_id: &str,
         payload: Value,
     ) -> Result<Value, InvokeError> {
-        let Some(hosted) = self.functions.get(function_logical_id).cloned() else {
-            return Err(InvokeError::Function {
-                error_type: "ResourceNotFoundException".to_owned(),
-                message: format!("{function_logical_id} is not running"),
-            });
-        };
+        let hosted = self.hosted(function_logical_id)?;
         let payload = Bytes::from(payload.to_string());
+        self.outlive_the_caller(async move { hosted.invoke(payload).await }).await
+    }
+
+    async fn open(
+        &self,
+        function_logical_id: &str,
+        payload: Value,
+    ) -> Result<Streamed, InvokeError> {
+        let hosted = self.hosted(function_logical_id)?;
+        let payload = Bytes::from(payload.to_string());
+        let running = self.running.subscribe();
+        self.outlive_the_caller(async move { hosted.open(payload, running).await }).await
+    }
+}
+
+impl Pool {
+    fn hosted(&self, function_logical_id: &str) -> Result<Arc<Hosted>, InvokeError> {
+        let hosted = self.functions.get(function_logical_id).cloned();
+        hosted.ok_or_else(|| InvokeError::Function {
+            error_type: "ResourceNotFoundException".to_owned(),
+            message: format!("{function_logical_id} is not running"),
+        })
+    }
+
+    /// An invocation goes on when its caller has left, as on AWS, but not without the pool.
+    async fn outlive_the_caller<T: Send + 'static>(
+        &self,
+        invocation: impl Future<Output = Result<T, InvokeError>> + Send + 'static,
+    ) -> Result<T, InvokeError> {
         let mut running = self.running.subscribe();
-        // An invocation goes on when its caller has left, as on AWS, but not
-        // without the pool.
         let invocation = tokio::spawn(async move {
             tokio::select! {
-                answer = hosted.invoke(payload) => Some(answer),
+                answer = invocation => Some(answer),
                 _ = running.changed() => None,
             }
         });
@@ -94,30 +125,92 @@ impl Invoker for Pool {
 
 impl Hosted {
     async fn invoke(&self, payload: Bytes) -> Result<Value, InvokeError> {
-        let _slot = if self.reserved {
-            self.slots.try_acquire().map_err(|_| InvokeError::Throttled)?
-        } else {
-            self.slots.acquire().await.map_err(|_| InvokeError::Throttled)?
-        };
-        let answer = self.answer(payload).await.inspect_err(|failure| {
-            tracing::error!(function = self.launch.name, %failure, "the invocation failed");
-        })?;
+        let _slot = self.slot().await?;
+        let answer = self.answer(payload).await.inspect_err(|failure| self.log(failure))?;
         serde_json::from_slice(&answer).map_err(|error| InvokeError::Function {
             error_type: "Runtime.InvalidResponse".to_owned(),
             message: error.to_string(),
         })
     }
 
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, InvokeError> {
+        let slots = Arc::clone(&self.slots);
+        if self.reserved {
+            return slots.try_acquire_owned().map_err(|_| InvokeError::Throttled);
+        }
+        slots.acquire_owned().await.map_err(|_| InvokeError::Throttled)
+    }
+
+    fn log(&self, failure: &Failure) {
+        tracing::error!(function = self.launch.name, %failure, "the invocation failed");
+    }
+
     async fn answer(&self, payload: Bytes) -> Result<Bytes, Failure> {
-        let mut instance = match self.idle_one() {
-            Some(instance) => instance,
-            None => Instance::start(&self.launch).await?,
-        };
+        let mut instance = self.one().await?;
         let answer = instance.invoke(payload).await;
         if answer.as_ref().err().is_none_or(Failure::leaves_it_alive) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+            self.keep(instance);
         }
         answer
+    }
+
+    /// The answer of a function that streams. Its process is under way until the body has
+    /// ended, whoever reads it.
+    async fn open(
+        self: Arc<Self>,
+        payload: Bytes,
+        mut running: watch::Receiver<()>,
+    ) -> Result<Streamed, InvokeError> {
+        let slot = self.slot().await?;
+        let mut instance = self.one().await.inspect_err(|failure| self.log(failure))?;
+        let opened = match instance.open(payload).await {
+            Ok(opened) => opened,
+            Err(failure) => {
+                self.log(&failure);
+                if failure.leaves_it_alive() {
+                    self.keep(instance);
+                }
+                return Err(failure.into());
+            }
+        };
+        let metadata_prelude = opened.head.clone();
+        let (pieces, given) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let deadline = opened.deadline;
+            let ended = tokio::select! {
+                ended = timeout_at(deadline, forward(opened, &pieces)) => ended,
+                _ = running.changed() => return,
+            };
+            let function = &self.launch.name;
+            let failure: Error = match ended {
+                Ok(Ok(())) => return self.keep(instance),
+                Ok(Err(broken)) => {
+                    tracing::error!(function, %broken, "the function broke its answer off");
+                    broken.into()
+                }
+                Err(late) => {
+                    tracing::error!(function, "the function timed out while it answered");
+                    late.into()
+                }
+            };
+            instance.end().await;
+            // Before whoever reads is told, who may be slow to.
+            drop(slot);
+            drop(pieces.send(Err(failure)).await);
+        });
+        let stream = stream::unfold(given, async |mut given| Some((given.recv().await?, given)));
+        Ok(StreamResponse { metadata_prelude, stream: stream.boxed() })
+    }
+
+    async fn one(&self) -> Result<Instance, Failure> {
+        match self.idle_one() {
+            Some(instance) => Ok(instance),
+            None => Instance::start(&self.launch).await,
+        }
+    }
+
+    fn keep(&self, instance: Instance) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
     }
 
     /// The one used last, if it has not ended since.
@@ -126,4 +219,15 @@ impl Hosted {
         std::iter::from_fn(|| idle.pop())
             .find_map(|mut instance| instance.is_alive().then_some(instance))
     }
+}
+
+/// Passes a body on to its end; when nobody reads it any more, to nobody.
+async fn forward(
+    mut opened: Opened,
+    pieces: &mpsc::Sender<Result<Bytes, Error>>,
+) -> Result<(), hyper::Error> {
+    while let Some(piece) = opened.next().await {
+        drop(pieces.send(Ok(piece?)).await);
+    }
+    Ok(())
 }

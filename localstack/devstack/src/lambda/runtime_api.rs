@@ -37,11 +37,16 @@ pub(super) enum Said {
     Next,
     /// It answers the invocation that it was given.
     Response(Bytes),
+    /// It begins to; pieces follow until the channel closes.
+    Streaming(Pieces),
     /// The invocation that it was given failed.
     Error { kind: String, body: Bytes },
     /// It will never ask for an event.
     InitError { kind: String, body: Bytes },
 }
+
+/// An answer that comes piece by piece. Nothing follows an error.
+pub(super) type Pieces = mpsc::UnboundedReceiver<Result<Bytes, hyper::Error>>;
 
 /// A server for one process. It ends when this is dropped.
 #[derive(Debug)]
@@ -119,18 +124,21 @@ impl State {
         let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
         let kind = parts.headers.get("lambda-runtime-function-error-type");
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("Unhandled").to_owned();
+        let mode = parts.headers.get("lambda-runtime-function-response-mode");
+        let streams = mode.is_some_and(|mode| mode == "streaming");
         match (parts.method, &*path.split('/').collect::<Vec<_>>()) {
             (Method::GET, ["invocation", "next"]) => self.next().await,
             (Method::POST, ["init", "error"]) => match body.collect().await {
                 Ok(body) => self.hear(Said::InitError { kind, body: body.to_bytes() }),
                 Err(error) => refuse(StatusCode::BAD_REQUEST, "Body", &error.to_string()),
             },
+            (Method::POST, ["invocation", id, "response"]) if streams => {
+                self.pass_on(id, body).await
+            }
             (Method::POST, ["invocation", id, what @ ("response" | "error")]) => {
                 match body.collect().await {
                     Err(error) => refuse(StatusCode::BAD_REQUEST, "Body", &error.to_string()),
-                    Ok(_) if !self.finish(id) => {
-                        refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
-                    }
+                    Ok(_) if !self.finish(id) => unknown(),
                     Ok(body) if *what == "response" => self.hear(Said::Response(body.to_bytes())),
                     Ok(body) => self.hear(Said::Error { kind, body: body.to_bytes() }),
                 }
@@ -156,6 +164,29 @@ impl State {
         answer.expect("names and values of these headers are plain ASCII")
     }
 
+    /// Hears an answer while it is given.
+    async fn pass_on(&self, id: &str, mut body: Incoming) -> Response<Full<Bytes>> {
+        if !self.finish(id) {
+            return unknown();
+        }
+        let (pieces, given) = mpsc::unbounded_channel();
+        let heard = self.hear(Said::Streaming(given));
+        while let Some(frame) = body.frame().await {
+            match frame.map(|frame| frame.into_data()) {
+                // Nobody listens any more when the environment is going away.
+                Ok(Ok(piece)) => drop(pieces.send(Ok(piece))),
+                // Trailers, which say what broke off.
+                Ok(Err(_)) => {}
+                Err(error) => {
+                    let message = error.to_string();
+                    drop(pieces.send(Err(error)));
+                    return refuse(StatusCode::BAD_REQUEST, "Body", &message);
+                }
+            }
+        }
+        heard
+    }
+
     /// Whether `id` is the invocation under way; it is not any more.
     fn finish(&self, id: &str) -> bool {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,6 +198,10 @@ impl State {
         let _ = self.said.send(said);
         reply(StatusCode::ACCEPTED, json!({ "status": "OK" }).to_string())
     }
+}
+
+fn unknown() -> Response<Full<Bytes>> {
+    refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
 }
 
 fn refuse(status: StatusCode, kind: &str, message: &str) -> Response<Full<Bytes>> {

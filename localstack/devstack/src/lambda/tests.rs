@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use bytes::Bytes;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use super::{
     Failure,
@@ -74,6 +75,32 @@ async fn an_event_is_answered_once_and_by_its_own_id() {
     assert!(matches!(api.said().await, Said::Response(body) if &*body == b"{\"b\":2}"));
     let again = runtime.post("invocation/8476a536/response", "{}").await;
     assert_eq!(again.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_answer_is_heard_while_it_is_streamed() {
+    let mut api = RuntimeApi::start().await.unwrap();
+    let runtime = Runtime::of(&api);
+    api.offer(invocation()).await;
+    runtime.next().await;
+    assert!(matches!(api.said().await, Said::Next));
+    // By hand: the body is written piece by piece.
+    let mut socket = TcpStream::connect(api.address).await.unwrap();
+    let head = "POST /2018-06-01/runtime/invocation/8476a536/response HTTP/1.1\r\nhost: x\r\n\
+                lambda-runtime-function-response-mode: streaming\r\n\
+                transfer-encoding: chunked\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let Said::Streaming(mut pieces) = api.said().await else { panic!("it streams") };
+    for piece in ["one", "two"] {
+        socket.write_all(format!("3\r\n{piece}\r\n").as_bytes()).await.unwrap();
+        assert_eq!(pieces.recv().await.unwrap().unwrap(), piece);
+    }
+    // The process goes away in the middle of a piece.
+    socket.write_all(b"5\r\nthr").await.unwrap();
+    assert_eq!(pieces.recv().await.unwrap().unwrap(), "thr");
+    drop(socket);
+    assert!(pieces.recv().await.unwrap().is_err());
+    assert!(pieces.recv().await.is_none());
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod physical;
 mod policy;
 mod props;
 mod sockets;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod yaml;
@@ -37,7 +38,6 @@ const IMPLICIT_HTTP_API: &str = "ServerlessHttpApi";
 /// Resources that have no effect on how the product behaves.
 const AWS_ONLY: &[&str] = &[
     "AWS::ApiGateway::Account",
-    "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::Deployment",
     "AWS::ApiGatewayV2::DomainName",
     "AWS::Budgets::Budget",
@@ -91,6 +91,7 @@ pub fn parse(text: &str, parameters: &BTreeMap<String, String>, pseudo: &Pseudo)
     let resolver = Resolver::new(&document, parameters, pseudo, resources)?;
     let mut spec = Spec::default();
     let mut sockets = sockets::Sockets::default();
+    let mut streams = streams::Streams::default();
     for (id, resource) in &resolver.resources {
         if let Some(condition) = &resource.condition
             && !resolver.condition(condition)?
@@ -102,6 +103,8 @@ pub fn parse(text: &str, parameters: &BTreeMap<String, String>, pseudo: &Pseudo)
         match resource.kind.as_str() {
             "AWS::Serverless::Function" => functions::function(id, &mut props, &mut spec)?,
             "AWS::Serverless::HttpApi" => functions::http_api(&mut props, &mut spec)?,
+            "AWS::Serverless::Api" => streams.api(id, &mut props)?,
+            "AWS::ApiGatewayV2::ApiMapping" => streams.mapping(&mut props)?,
             "AWS::Lambda::EventSourceMapping" => mapping::standalone(id, &mut props, &mut spec)?,
             "AWS::DynamoDB::Table" => spec.tables.push(data::table(id, &mut props)?),
             "AWS::Kinesis::Stream" => spec.streams.push(data::stream(id, &mut props)?),
@@ -117,6 +120,7 @@ pub fn parse(text: &str, parameters: &BTreeMap<String, String>, pseudo: &Pseudo)
     }
     spec.socket_api = sockets.api_id(&resolver);
     spec.socket_routes = sockets.finish(&resolver)?;
+    spec.stream_routes = streams.finish(&resolver)?;
     check(&mut spec)?;
     Ok(spec)
 }

@@ -28,7 +28,9 @@ impl Resolver {
             return Ok(self.pseudo.api_id(id));
         }
         match self.resource(id)?.kind.as_str() {
-            "AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api" => Ok(self.pseudo.api_id(id)),
+            "AWS::Serverless::HttpApi" | "AWS::Serverless::Api" | "AWS::ApiGatewayV2::Api" => {
+                Ok(self.pseudo.api_id(id))
+            }
             "AWS::ApiGatewayV2::Integration" | "AWS::ApiGatewayV2::Route" => {
                 Ok(id.to_ascii_lowercase())
             }
@@ -89,6 +91,21 @@ impl Resolver {
             "ApiEndpoint" => Ok(format!("{scheme}://{}", self.pseudo.api_host(id)).into()),
             _ => bail!("the attribute {attribute} of the API {id} is not modelled"),
         }
+    }
+
+    /// The function that an integration's URI invokes.
+    pub fn function_behind(&self, uri: &str) -> Result<String> {
+        let arn = uri.split_once("/functions/").map_or(uri, |(_, tail)| tail);
+        let arn = arn.split('/').next().unwrap_or_default();
+        let mut functions = self
+            .resources
+            .iter()
+            .filter(|(_, resource)| resource.kind == "AWS::Serverless::Function");
+        let found = functions.find(|(id, _)| {
+            let name = self.name(id);
+            name.is_ok_and(|name| self.pseudo.arn("lambda", &format!("function:{name}")) == arn)
+        });
+        Ok(found.with_context(|| format!("{uri} is no function here"))?.0.clone())
     }
 
     /// The explicit name, or the generated one.

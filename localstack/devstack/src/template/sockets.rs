@@ -81,14 +81,6 @@ impl Sockets {
 
     /// Follows every route to its function.
     pub fn finish(self, resolver: &Resolver) -> Result<Vec<SocketRoute>> {
-        let mut functions = BTreeMap::new();
-        for (id, resource) in &resolver.resources {
-            if resource.kind == "AWS::Serverless::Function"
-                && let Ok(name) = resolver.name(id)
-            {
-                functions.insert(resolver.pseudo.arn("lambda", &format!("function:{name}")), id);
-            }
-        }
         self.routes
             .into_iter()
             .map(|(route_key, target)| {
@@ -101,14 +93,9 @@ impl Sockets {
                     .integrations
                     .get(&target)
                     .with_context(|| format!("route {route_key}: there is no {target}"))?;
-                let arn = uri
-                    .split_once("/functions/")
-                    .and_then(|(_, tail)| tail.strip_suffix("/invocations"))
-                    .unwrap_or(uri);
-                let function = functions
-                    .get(arn)
-                    .with_context(|| format!("route {route_key}: {uri} is no function here"))?;
-                Ok(SocketRoute { route_key, function: (*function).clone() })
+                let function =
+                    resolver.function_behind(uri).with_context(|| format!("route {route_key}"))?;
+                Ok(SocketRoute { route_key, function })
             })
             .collect()
     }

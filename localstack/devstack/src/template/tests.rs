@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::spec::Source;
+use crate::spec::{Source, StreamRoute};
 
 /// The names in these tests do not hang on where the engines say they are.
 fn pseudo() -> Pseudo {
@@ -348,4 +348,61 @@ fn reads_the_products_own_template() {
     assert_eq!(spec.socket_routes.len(), 3);
     let outbox = spec.mappings.iter().find(|mapping| mapping.function == "OutboxFunction").unwrap();
     assert!(matches!(outbox.source, Source::TableStream { .. }) && outbox.filters.len() == 1);
+}
+
+/// A template with a REST API that streams, one line of which is another.
+fn streaming(from: &str, to: &str) -> Result<Vec<StreamRoute>> {
+    let integration = "{x-amazon-apigateway-integration: {type: aws_proxy, httpMethod: POST, \
+        responseTransferMode: STREAM, timeoutInMillis: 70000, uri: !Sub 'arn:aws:apigateway:r:lambda:path/2021-11-15/\
+        functions/${F.Arn}/response-streaming-invocations'}}";
+    let text = format!(
+        "
+Resources:
+  F: {{Type: AWS::Serverless::Function, Properties: {{CodeUri: functions/f/}}}}
+  Http: {{Type: AWS::Serverless::HttpApi}}
+  Rest:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: live
+      DefinitionBody:
+        openapi: 3.0.1
+        paths:
+          /: {{x-amazon-apigateway-any-method: {integration}}}
+          '/{{proxy+}}': {{x-amazon-apigateway-any-method: {integration}}}
+  HttpMapping:
+    Type: AWS::ApiGatewayV2::ApiMapping
+    Properties: {{ApiId: !Ref Http, DomainName: !Ref D, Stage: !Ref Http.Stage}}
+  RestMapping:
+    Type: AWS::ApiGatewayV2::ApiMapping
+    Properties: {{ApiId: !Ref Rest, ApiMappingKey: a/b, DomainName: !Ref D, Stage: !Ref Rest.Stage}}
+  D: {{Type: AWS::ApiGatewayV2::DomainName}}
+"
+    );
+    assert!(text.contains(from), "{from}");
+    Ok(read(&text.replace(from, to))?.stream_routes)
+}
+
+#[test]
+fn an_api_that_streams_is_where_the_domain_has_it() {
+    let route = StreamRoute {
+        path: "/a/b".into(),
+        stage: "live".into(),
+        function: "F".into(),
+        patience: Duration::from_secs(70),
+    };
+    assert_eq!(streaming("live", "live").unwrap(), [route]);
+    // Nowhere but under the domain.
+    assert_eq!(streaming("!Ref Rest, ApiMappingKey: a/b", "!Ref Http").unwrap(), []);
+    for (from, to, why) in [
+        ("STREAM", "BUFFERED", "responseTransferMode is STREAM"),
+        ("'/{proxy+}'", "/other", "knows only the paths"),
+        ("any-method", "get", "type is aws_proxy"),
+        ("response-streaming-invocations", "invocations", "does not stream"),
+        (", ApiMappingKey: a/b", "", "root of the domain"),
+        ("!Ref Rest,", "!Ref Http,", "only APIs that stream"),
+        ("${F.Arn}", "arn:aws:lambda:r:0:function:other", "no function here"),
+    ] {
+        let refused = format!("{:#}", streaming(from, to).expect_err(to));
+        assert!(refused.contains(why), "{to}: {refused}");
+    }
 }

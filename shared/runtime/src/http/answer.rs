@@ -46,6 +46,14 @@ pub fn document(status: StatusCode, json: impl Into<Bytes>) -> Response {
     response
 }
 
+/// 200 with server-sent events, in one piece or as they come.
+pub fn event_stream(events: impl Into<Body>) -> Response {
+    let mut response = Response::new(events.into());
+    let kind = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
 /// The answer a journal entry holds, byte for byte; `replayed` when it was given
 /// before.
 pub fn stored_answer(status: u16, json: impl Into<Bytes>, replayed: bool) -> Response {

@@ -1,8 +1,9 @@
-//! An event of the HTTP API, before the adapter makes a request of it.
+//! An event of an API, before the adapter makes a request of it.
 //!
 //! The adapter panics when it cannot make a URI of an event, and API Gateway passes
 //! path, query and `Host` on as whoever asked has written them.
 
+use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use axum::http::header;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use lambda_http::request::LambdaRequest;
@@ -14,22 +15,46 @@ const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'
 /// Makes the event one that the adapter can read, without a change of meaning:
 /// encodes what should have been, and leaves the host out, which no function reads.
 pub fn tame(request: &mut LambdaRequest) {
-    let LambdaRequest::ApiGatewayV2(event) = request else { return };
+    match request {
+        LambdaRequest::ApiGatewayV1(event) => tame_v1(event),
+        LambdaRequest::ApiGatewayV2(event) => tame_v2(event),
+        _ => {}
+    }
+}
+
+/// Of a REST API.
+fn tame_v1(event: &mut ApiGatewayProxyRequest) {
+    tame_path(event.path.as_mut());
+    event.is_base64_encoded &= is_base64(event.body.as_deref());
+    // The adapter would put the stage in front of the path.
+    event.request_context.stage = None;
+    event.request_context.domain_name = None;
+    for headers in [&mut event.headers, &mut event.multi_value_headers] {
+        headers.remove(header::HOST);
+    }
+}
+
+fn tame_v2(event: &mut ApiGatewayV2httpRequest) {
     if let Some(query) = &mut event.raw_query_string {
         *query = utf8_percent_encode(query, NOT_IN_A_QUERY).to_string();
     }
-    if let Some(path) = &mut event.raw_path
+    tame_path(event.raw_path.as_mut());
+    event.is_base64_encoded &= is_base64(event.body.as_deref());
+    event.request_context.domain_name = None;
+    event.headers.remove(header::HOST);
+}
+
+fn tame_path(path: Option<&mut String>) {
+    if let Some(path) = path
         && !path.starts_with('/')
     {
         path.insert(0, '/');
     }
-    // The adapter panics over what is said to be Base64 and is not.
-    if event.is_base64_encoded {
-        let body = event.body.as_deref().unwrap_or_default();
-        event.is_base64_encoded = BASE64_STANDARD.decode(body).is_ok();
-    }
-    event.request_context.domain_name = None;
-    event.headers.remove(header::HOST);
+}
+
+/// The adapter panics over what is said to be Base64 and is not.
+fn is_base64(body: Option<&str>) -> bool {
+    BASE64_STANDARD.decode(body.unwrap_or_default()).is_ok()
 }
 
 #[cfg(test)]
@@ -73,6 +98,27 @@ mod tests {
                 [&event["body"], &event["isBase64Encoded"]],
                 [&json!(body), &json!(encoded)]
             );
+        }
+    }
+
+    #[test]
+    fn an_event_of_a_rest_api_is_a_request_whatever_is_in_it() {
+        for (path, query, uri) in [
+            ("/api/metrics/stream", json!({ "interval": ["2"] }), "/api/metrics/stream?interval=2"),
+            (":80", json!({ "a b": ["\u{0}", "이름"] }), "/:80?a+b=%00&a+b=%EC%9D%B4%EB%A6%84"),
+            ("/a b\"", json!(null), "/a%20b%22"),
+        ] {
+            let mut request = serde_json::from_value(json!({
+                "path": path, "httpMethod": "GET", "headers": { "Host": "xn--a" },
+                "multiValueHeaders": { "Host": ["xn--a"], "accept": ["*/*"] },
+                "multiValueQueryStringParameters": query, "body": "%", "isBase64Encoded": true,
+                "requestContext": { "httpMethod": "GET", "stage": "a b", "domainName": "a b" },
+            }))
+            .expect("an event");
+            tame(&mut request);
+            let request = lambda_http::Request::from(request);
+            assert_eq!(request.uri().to_string(), uri);
+            assert_eq!(request.headers().len(), 1);
         }
     }
 

@@ -52,6 +52,9 @@ impl Meta {
             Some(RequestContext::ApiGatewayV2(context)) => {
                 context.http.source_ip.as_deref().and_then(|ip| ip.parse().ok())
             }
+            Some(RequestContext::ApiGatewayV1(context)) => {
+                context.identity.source_ip.as_deref().and_then(|ip| ip.parse().ok())
+            }
             _ => None,
         };
         let device_fingerprint = device_fingerprint(headers).map(Secret::from);
@@ -78,12 +81,32 @@ fn is_plain_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(plain)
 }
 
-/// The trace the request already belongs to: X-Ray's root, else W3C's trace id.
+/// The trace the request already belongs to: that of the client (W3C's `traceparent`), else
+/// X-Ray's root, which Lambda gives every invocation.
 fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let xray = text(headers, "x-amzn-trace-id")
-        .and_then(|value| value.split(';').find_map(|part| part.trim().strip_prefix("Root=")));
-    let w3c = || text(headers, "traceparent").and_then(|value| value.split('-').nth(1));
-    xray.or_else(w3c).filter(|id| is_plain_id(id)).map(str::to_owned)
+    let w3c = text(headers, "traceparent").and_then(w3c_trace_id);
+    let xray = || {
+        let value = text(headers, "x-amzn-trace-id")?;
+        let root = value.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
+        (is_plain_id(root) && root.len() <= TRACE_ID_MAX).then_some(root)
+    };
+    w3c.or_else(xray).map(str::to_owned)
+}
+
+/// X-Ray's have 35 characters.
+const TRACE_ID_MAX: usize = 64;
+
+/// `<version>-<32 hexadecimal digits, not all zero>-<parent>-<flags>`; nothing of anything
+/// else (<https://www.w3.org/TR/trace-context/>).
+fn w3c_trace_id(traceparent: &str) -> Option<&str> {
+    let hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    // Later versions may have more.
+    let mut fields = traceparent.splitn(5, '-');
+    let mut field = |length| fields.next().filter(|field| hex(field, length));
+    let (version, id, _parent, _flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
+    (version != "ff" && id.bytes().any(|b| b != b'0')).then_some(id)
 }
 
 fn new_id(now: Timestamp, entropy: &Entropy) -> Uuid {

@@ -333,14 +333,31 @@ async fn the_request_id_is_echoed_or_made() {
     let made = fetch("/meta", &[("x-request-id", "no spaces")]).await;
     let id = Uuid::parse_str(made.header("x-request-id")).unwrap();
     assert_eq!(id.get_version_num(), 7);
-    let traced = fetch(
-        "/meta",
-        &[("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")],
-    )
-    .await;
-    assert!(traced.text.ends_with(" 4bf92f3577b34da6a3ce929d0e0e4736"));
     let problem = fetch("/busy", &[("x-request-id", "abc-2")]).await;
     assert_eq!(problem.json["request_id"], "abc-2");
+}
+
+#[tokio::test]
+async fn a_trace_is_the_clients_or_else_lambdas() {
+    let lambdas = ("x-amzn-trace-id", "Root=1-2-3;Parent=4;Sampled=0");
+    for (traceparent, trace) in [
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+        ),
+        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", "1-2-3"),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", "1-2-3"),
+        ("00-4bf92f35-00f067aa0ba902b7-01", "1-2-3"),
+        ("4bf92f3577b34da6a3ce929d0e0e4736", "1-2-3"),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736", "1-2-3"),
+        ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "1-2-3"),
+    ] {
+        let traced = fetch("/meta", &[lambdas, ("traceparent", traceparent)]).await;
+        assert!(traced.text.ends_with(&format!(" {trace}")), "{traceparent}: {}", traced.text);
+    }
+    let long = format!("Root={}", "f".repeat(65));
+    let untraced = fetch("/meta", &[("x-request-id", "abc-3"), ("x-amzn-trace-id", &long)]).await;
+    assert_eq!(untraced.text, "abc-3 abc-3");
 }
 
 #[tokio::test]
