@@ -25,7 +25,7 @@ pub const UNDER_WAY_FOR: SignedDuration = SignedDuration::from_secs(30);
 
 /// When to come back if there is only no room because of attempts that are under way:
 /// unless they have died, they will have ended by then.
-const SOON: SignedDuration = SignedDuration::from_secs(1);
+const COME_BACK_AFTER: SignedDuration = SignedDuration::from_secs(1);
 
 /// What one kind of guesser may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +54,13 @@ impl Policy {
 pub struct Attempts {
     #[serde(default)]
     pace: Bucket,
-    /// Not known to be right, oldest first.
+    /// Not known to be right, oldest first: they have failed, or are under way.
     #[serde(default)]
-    failures: Vec<Failure>,
+    failures: Vec<Attempt>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Failure {
+struct Attempt {
     /// Epoch milliseconds.
     at: i64,
     /// What was guessed at, as the caller abbreviates it.
@@ -73,7 +73,7 @@ struct Failure {
     under_way: bool,
 }
 
-impl Failure {
+impl Attempt {
     /// Whether it counts as failed: somebody said so, or nobody is left to say.
     fn has_failed(&self, now: Timestamp) -> bool {
         !self.under_way || self.at.saturating_add(millis(UNDER_WAY_FOR)) <= now.as_millisecond()
@@ -96,7 +96,7 @@ impl Attempts {
         by: u64,
         now: Timestamp,
     ) -> Result<Self, Rejection> {
-        if self.failures.iter().any(|failure| failure.by == by) {
+        if self.failures.iter().any(|attempt| attempt.by == by) {
             return Ok(self.clone());
         }
         let mut next = self.recent(now);
@@ -106,7 +106,7 @@ impl Attempts {
         if let Some(limit) = policy.attempts {
             next.pace = next.pace.take(limit, now)?;
         }
-        next.failures.push(Failure {
+        next.failures.push(Attempt {
             at: now.as_millisecond(),
             on: target.to_owned(),
             by,
@@ -119,7 +119,7 @@ impl Attempts {
     fn no_room(&self, policy: Policy, now: Timestamp) -> Rejection {
         let failed: Vec<_> = self.failures.iter().filter(|one| one.has_failed(now)).collect();
         let Some(excess) = failed.len().checked_sub(policy.failures) else {
-            return Rejection::RateLimited { retry_after: SOON };
+            return Rejection::RateLimited { retry_after: COME_BACK_AFTER };
         };
         let oldest = failed.get(excess).map_or(now.as_millisecond(), |failure| failure.at);
         let free_at = oldest.saturating_add(millis(FAILURES_COUNT_FOR));
@@ -132,8 +132,8 @@ impl Attempts {
     #[must_use]
     pub fn fail(&self, by: u64, now: Timestamp) -> Self {
         let mut next = self.recent(now);
-        for failure in next.failures.iter_mut().filter(|failure| failure.by == by) {
-            failure.under_way = false;
+        for attempt in next.failures.iter_mut().filter(|attempt| attempt.by == by) {
+            attempt.under_way = false;
         }
         next
     }
@@ -143,7 +143,7 @@ impl Attempts {
     #[must_use]
     pub fn withdraw(&self, by: u64, now: Timestamp) -> Self {
         let mut next = self.recent(now);
-        next.failures.retain(|failure| failure.by != by);
+        next.failures.retain(|attempt| attempt.by != by);
         next
     }
 
@@ -152,7 +152,7 @@ impl Attempts {
     #[must_use]
     pub fn forgive(&self, target: &str, now: Timestamp) -> Self {
         let mut next = self.recent(now);
-        next.failures.retain(|failure| failure.on != target);
+        next.failures.retain(|attempt| attempt.on != target);
         next
     }
 
@@ -160,14 +160,14 @@ impl Attempts {
     #[must_use]
     pub fn forgotten_at(&self) -> Timestamp {
         let window = millis(FAILURES_COUNT_FOR);
-        let last = self.failures.last().map_or(0, |failure| failure.at.saturating_add(window));
+        let last = self.failures.last().map_or(0, |attempt| attempt.at.saturating_add(window));
         Timestamp::from_millisecond(last).unwrap_or(Timestamp::MAX).max(self.pace.full_at())
     }
 
     /// Without what no longer counts.
     fn recent(&self, now: Timestamp) -> Self {
         let oldest = now.as_millisecond().saturating_sub(millis(FAILURES_COUNT_FOR));
-        let recent = |failure: &&Failure| failure.at > oldest;
+        let recent = |attempt: &&Attempt| attempt.at > oldest;
         Self { pace: self.pace, failures: self.failures.iter().filter(recent).cloned().collect() }
     }
 }

@@ -77,12 +77,11 @@ impl Store {
     }
 
     /// Takes back what some of the `guessers` have counted and another has not: nothing
-    /// was looked at, and nobody will say how that ended. If it cannot be taken back it counts as failed in time.
+    /// was looked at, and nobody will say how that ended. If it cannot be taken back it
+    /// counts as failed in time.
     async fn withdraw(&self, guessers: &[Guesser], target: &str, by: u64, now: Timestamp) {
-        let mut counted: Vec<&Guesser> = guessers.iter().collect();
-        let withdrawn =
-            self.count(&mut counted, target, |_, attempts| Ok(attempts.withdraw(by, now))).await;
-        if let Err(error) = withdrawn {
+        let withdrawn = self.settle(guessers, target, |attempts| attempts.withdraw(by, now));
+        if let Err(error) = withdrawn.await {
             tracing::warn!(%error, "an attempt that was refused still counts");
         }
     }
@@ -100,8 +99,7 @@ impl Store {
         by: u64,
         now: Timestamp,
     ) -> Result<()> {
-        let mut pending: Vec<&Guesser> = guessers.iter().collect();
-        self.count(&mut pending, target, |_, attempts| Ok(attempts.fail(by, now))).await
+        self.settle(guessers, target, |attempts| attempts.fail(by, now)).await
     }
 
     /// Forgets the attempts of the `guessers` on `target`.
@@ -110,8 +108,18 @@ impl Store {
     /// [`crate::Error::Unavailable`].
     #[boxed]
     pub async fn forgive(&self, guessers: &[Guesser], target: &str, now: Timestamp) -> Result<()> {
+        self.settle(guessers, target, |attempts| attempts.forgive(target, now)).await
+    }
+
+    /// Changes the counter of each of the `guessers`; none is refused.
+    async fn settle(
+        &self,
+        guessers: &[Guesser],
+        target: &str,
+        change: impl Fn(&Attempts) -> Attempts,
+    ) -> Result<()> {
         let mut pending: Vec<&Guesser> = guessers.iter().collect();
-        self.count(&mut pending, target, |_, attempts| Ok(attempts.forgive(target, now))).await
+        self.count(&mut pending, target, |_, attempts| Ok(change(attempts))).await
     }
 
     /// Changes the counter of everybody who is `pending`: one read for all, then a write

@@ -107,8 +107,9 @@ impl Store {
         self.get(&[keys::probe()]).await.map(drop)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one backoff of the store")]
-    async fn pause(&self, time: Duration) {
+    /// Waits before something is tried again, by the clock of the table's client.
+    #[expect(clippy::disallowed_methods, reason = "the one pause between two tries")]
+    pub async fn pause(&self, time: Duration) {
         match &self.timers {
             Some(timers) => timers.sleep(time).await,
             None => tokio::time::sleep(time).await,
