@@ -189,7 +189,7 @@ fn events_and_frames_look_as_their_readers_know_them() {
 fn the_statistics_frame_looks_as_its_readers_know_it() {
     let round =
         entry(Fact::PlayerLoggedIn { session: SessionId::from_bytes([2; 16]), new_device: true });
-    let frame = stats_frame(round.player, &Stats::default(), round.at);
+    let frame = stats_frame(round.player, &Stats::default(), Some(&round), round.at);
     assert_snapshot("tests/contract/snapshots/stats_update.json", &json!(frame));
 }
 

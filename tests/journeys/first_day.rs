@@ -18,8 +18,11 @@ async fn a_player_signs_up_plays_buys_and_sees_it_all_live() {
     let claim = player.claim().await.ok();
     assert_eq!(claim["awarded"], json!({ "gold": 1123, "xp": 55 }));
     let mut balance = 2123;
+    let trace = |number: u64| format!("{number:032x}");
     for number in 1..=3 {
-        let round = player.spin(10, &format!("spin-{number}")).send().await.ok();
+        let spin = player.spin(10, &format!("spin-{number}"));
+        let spin = spin.header("traceparent", &format!("00-{}-00f067aa0ba902b7-01", trace(number)));
+        let round = spin.send().await.ok();
         balance += round["win_gold"].as_i64().expect("gold") - 10;
         assert_eq!(round["gold_balance"], balance);
     }
@@ -47,6 +50,16 @@ async fn a_player_signs_up_plays_buys_and_sees_it_all_live() {
     let gold = &profile["data"]["changes"]["gold_balance"];
     assert_eq!((&profile["seq"], gold), (&json!(last), &json!(balance - 300)));
     assert!(socket.frames.iter().all(|frame: &Value| frame["user_id"] == player.id.as_str()));
+
+    // Whoever sees something happen can ask for the log of the request behind it.
+    let of_entry = |frame: &&Value| {
+        let shown = ["sync_connected", "initial_state", "stats_update"];
+        shown.iter().all(|name| frame["type"] != *name)
+    };
+    assert!(socket.frames.iter().filter(of_entry).all(|frame| frame["trace_id"].is_string()));
+    let rounds = socket.frames.iter().filter(|frame| frame["type"] == "game_update");
+    let traces: Vec<_> = rounds.filter_map(|frame| frame["trace_id"].as_str()).collect();
+    assert_eq!(traces, [trace(1), trace(2), trace(3)]);
 
     let stats = player.api.get("/api/users/stats").await.ok();
     assert_eq!(stats["total_games_played"], 3);

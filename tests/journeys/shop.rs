@@ -1,5 +1,7 @@
 //! The shop.
 
+use std::collections::BTreeSet;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Target, shop::receipt};
@@ -146,6 +148,9 @@ async fn a_request_to_buy_that_changes_nothing_is_told_to_who_is_there() {
             assert_eq!((&frame["type"], &frame["data"]), (&json!("purchase_update"), data));
             assert_eq!(frame["user_id"], player.id);
         }
+        let of_none = socket.frames.iter().filter(|frame| frame["seq"] == 0);
+        let traces: BTreeSet<_> = of_none.filter_map(|frame| frame["trace_id"].as_str()).collect();
+        assert_eq!(traces.len(), told.len(), "each of a request of its own: {traces:?}");
     }
 }
 

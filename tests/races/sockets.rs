@@ -148,7 +148,7 @@ async fn a_frame_that_is_too_long_goes_out_reduced_and_closes_nothing() {
     socket.until("initial_state").await;
     stack.settled(DEADLINE).await.expect("settles");
     let frame = |seq: u64, length: usize| {
-        json!({ "type": "user_action", "user_id": player.id, "seq": seq,
+        json!({ "type": "user_action", "user_id": player.id, "seq": seq, "trace_id": "t-1",
                 "data": { "text": "x".repeat(length) }, "timestamp": "2026-12-01T09:00:00Z" })
     };
     let frames = [frame(100, 33 * 1024), frame(101, 0)];
@@ -163,7 +163,7 @@ async fn a_frame_that_is_too_long_goes_out_reduced_and_closes_nothing() {
     assert_eq!(answer.expect("is delivered"), json!({ "batchItemFailures": [] }));
     let reduced = socket.next().await;
     assert_eq!([&reduced["type"], &reduced["seq"]], [&json!("reduced"), &json!(100)]);
-    assert_eq!(reduced["data"]["of"], "user_action");
+    assert_eq!([&reduced["data"]["of"], &reduced["trace_id"]], ["user_action", "t-1"]);
     assert!(reduced["data"]["bytes"].as_u64() > Some(33 * 1024));
     assert_eq!(socket.next().await["seq"], 101);
 }

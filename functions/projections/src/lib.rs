@@ -126,7 +126,7 @@ fn nudges(records: &[KinesisEventRecord]) -> BTreeMap<PlayerId, Nudge> {
 }
 
 fn message(opened: &Opened) -> Message {
-    let Opened { player, stats, .. } = opened;
-    let frame = domain::stats_frame(player.id, stats, player.updated_at);
+    let Opened { player, stats, folded, .. } = opened;
+    let frame = domain::stats_frame(player.id, stats, folded.last(), player.updated_at);
     Message::frames(player.id, &[frame])
 }

@@ -275,6 +275,7 @@ impl Push {
             user_id: player.uuid(),
             timestamp,
             seq: state.version,
+            trace_id: None,
         };
         if self.post_early(connection, &frame(connected, now)).await? == Delivery::Gone {
             return Ok(Delivery::Gone);
@@ -302,7 +303,7 @@ impl Push {
             if self.sockets.post(&connection.connection_id, frame).await? == Delivery::Sent {
                 return Ok(Delivery::Sent);
             }
-            wait(pause).await;
+            self.store.pause(pause).await;
             pause *= 2;
         }
         self.sockets.post(&connection.connection_id, frame).await
@@ -316,9 +317,4 @@ fn belongs(connection: &Connection, state: &Player) -> bool {
 
 fn text(record: &SqsMessage) -> &str {
     record.body.as_deref().unwrap_or_default()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the pause between two looks at a condition")]
-async fn wait(time: Duration) {
-    tokio::time::sleep(time).await;
 }

@@ -124,17 +124,21 @@ impl Line<'_> {
                 .await;
         };
         let limit = i32::try_from(gap).unwrap_or(i32::MAX);
-        if limit > 0 {
-            for entry in self.desk.store.entries_after(self.player, last_seq, limit).await? {
-                for frame in domain::frames(&entry) {
-                    if self.post(&frame).await? == Delivery::Gone {
-                        return Ok(Delivery::Gone);
-                    }
+        let missed = if limit > 0 {
+            self.desk.store.entries_after(self.player, last_seq, limit).await?
+        } else {
+            Vec::new()
+        };
+        for entry in &missed {
+            for frame in domain::frames(entry) {
+                if self.post(&frame).await? == Delivery::Gone {
+                    return Ok(Delivery::Gone);
                 }
             }
         }
+        let newest = missed.last().or(opened.folded.last());
         let at = opened.player.updated_at;
-        self.post(&domain::stats_frame(self.player, &opened.stats, at)).await
+        self.post(&domain::stats_frame(self.player, &opened.stats, newest, at)).await
     }
 
     async fn say(&self, seq: u64, data: ConnectionData) -> Result<Delivery, runtime::Error> {
@@ -143,6 +147,7 @@ impl Line<'_> {
             user_id: self.player.uuid(),
             timestamp: self.desk.clock.now(),
             seq,
+            trace_id: None,
         };
         self.post(&frame).await
     }

@@ -60,7 +60,7 @@ pub fn of_games_socket(message: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A frame of the connection itself, in the shape all frames have:
-/// `{type, user_id, data, timestamp, seq}`. `seq` is the last entry the player
+/// `{type, user_id, data, timestamp, seq, trace_id}`. `seq` is the last entry the player
 /// had when it was made; 0 of an answer that tells of no entry (`pong`, `error`).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ConnectionFrame {
@@ -70,6 +70,9 @@ pub struct ConnectionFrame {
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
     pub seq: u64,
+    /// None of what tells of no request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 /// The frame's `type` and `data`.
@@ -82,9 +85,9 @@ pub enum ConnectionData {
     InitialState(Box<DashboardCore>),
     /// The answer to a ping.
     Pong {},
-    /// Stands for a frame that is longer than a frame can be. Its `seq` and `timestamp`
-    /// are that frame's, and `of` counts as its type where `(seq, type)` is compared; what
-    /// it would have said, the API tells whoever asks.
+    /// Stands for a frame that is longer than a frame can be. Its `seq`, `timestamp` and
+    /// `trace_id` are that frame's, and `of` counts as its type where `(seq, type)` is
+    /// compared; what it would have said, the API tells whoever asks.
     Reduced {
         /// The type of the frame.
         of: String,
@@ -107,14 +110,15 @@ pub fn fitted(frame: Vec<u8>) -> serde_json::Result<Vec<u8>> {
         user_id: Uuid,
         timestamp: Timestamp,
         seq: u64,
+        trace_id: Option<String>,
     }
     let bytes = frame.len();
     if bytes <= FRAME_BYTES {
         return Ok(frame);
     }
-    let Head { r#type: of, user_id, timestamp, seq } = serde_json::from_slice(&frame)?;
+    let Head { r#type: of, user_id, timestamp, seq, trace_id } = serde_json::from_slice(&frame)?;
     let data = ConnectionData::Reduced { of, bytes };
-    serde_json::to_vec(&ConnectionFrame { data, user_id, timestamp, seq })
+    serde_json::to_vec(&ConnectionFrame { data, user_id, timestamp, seq, trace_id })
 }
 
 #[cfg(test)]
@@ -129,7 +133,7 @@ mod tests {
             let context = json!({ "text": "x".repeat(length) });
             json!({
                 "type": "user_action", "data": { "context": context }, "seq": 7,
-                "user_id": Uuid::nil(), "timestamp": "2026-11-29T00:00:00Z",
+                "user_id": Uuid::nil(), "timestamp": "2026-11-29T00:00:00Z", "trace_id": "t-1",
             })
             .to_string()
             .into_bytes()
@@ -143,6 +147,7 @@ mod tests {
             json!({
                 "type": "reduced", "data": { "of": "user_action", "bytes": FRAME_BYTES + 1 },
                 "user_id": Uuid::nil(), "timestamp": "2026-11-29T00:00:00Z", "seq": 7,
+                "trace_id": "t-1",
             })
         );
     }

@@ -20,6 +20,9 @@ pub struct Frame {
     pub user_id: PlayerId,
     pub timestamp: Timestamp,
     pub seq: u64,
+    /// Of the request behind it. Statistics do not always know theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 /// The frame's `type` and `data`.
@@ -235,12 +238,15 @@ pub fn frames(entry: &Entry) -> Vec<Frame> {
         }
     };
     data.into_iter()
-        .map(|data| Frame { data, user_id: entry.player, timestamp: entry.at, seq: entry.seq })
+        .map(|data| Frame {
+            data,
+            user_id: entry.player,
+            timestamp: entry.at,
+            seq: entry.seq,
+            trace_id: Some(entry.trace_id.clone()),
+        })
         .collect()
 }
-
-/// The reason for a refusal that is a status of its own.
-const SHORT_OF_GOLD: &str = "insufficient_funds";
 
 /// How a purchase's status is pushed.
 const fn purchase_status(status: Status) -> &'static str {
@@ -254,18 +260,34 @@ const fn purchase_status(status: Status) -> &'static str {
     }
 }
 
-/// The frame of a request to buy that was refused for a `reason`.
+/// Why a request to buy was refused, as its player's sockets are told.
+///
+/// What was not understood, or may yet be carried out, is no refusal; and whoever tries
+/// cards learns from the answer, and no more than that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The one that is a status of its own.
+    ShortOfGold,
+    /// Any other, in the word that the answer has for it.
+    Other(&'static str),
+}
+
+/// The frame of a request to buy that was refused.
 #[must_use]
 pub fn refused_purchase(
     player: PlayerId,
     product: &str,
     quantity: u32,
-    reason: &str,
+    refusal: Refusal,
     at: Timestamp,
+    trace_id: &str,
 ) -> Frame {
-    let short_of_gold = reason == SHORT_OF_GOLD;
+    let (status, reason) = match refusal {
+        Refusal::ShortOfGold => ("insufficient_funds", "insufficient_funds"),
+        Refusal::Other(reason) => ("item_purchase_failed", reason),
+    };
     let data = FrameData::PurchaseUpdate {
-        status: if short_of_gold { SHORT_OF_GOLD } else { "item_purchase_failed" },
+        status,
         product_id: product.to_owned(),
         receipt: None,
         quantity,
@@ -274,13 +296,13 @@ pub fn refused_purchase(
         gold_balance: None,
         reason: Some(reason.to_owned()),
     };
-    Frame { data, user_id: player, timestamp: at, seq: 0 }
+    Frame { data, user_id: player, timestamp: at, seq: 0, trace_id: Some(trace_id.to_owned()) }
 }
 
-/// The frame of a request to buy that came again, after it had led to `entry`; `None` if
-/// that tells of no purchase.
+/// The frame of a request to buy that came again, `at` and in a trace of its own, after it
+/// had led to `entry`; `None` if that tells of no purchase.
 #[must_use]
-pub fn repeated_purchase(entry: &Entry, at: Timestamp) -> Option<Frame> {
+pub fn repeated_purchase(entry: &Entry, at: Timestamp, trace_id: &str) -> Option<Frame> {
     frames(entry).into_iter().find_map(|mut frame| {
         let FrameData::PurchaseUpdate { status, gold_balance, .. } = &mut frame.data else {
             return None;
@@ -288,13 +310,19 @@ pub fn repeated_purchase(entry: &Entry, at: Timestamp) -> Option<Frame> {
         *status = "idempotent_reuse";
         // That of then is of no use now.
         *gold_balance = None;
-        Some(Frame { seq: 0, timestamp: at, ..frame })
+        Some(Frame { seq: 0, timestamp: at, trace_id: Some(trace_id.to_owned()), ..frame })
     })
 }
 
-/// The frame of statistics that have caught up with entry `stats.applied_seq`.
+/// The frame of statistics that have caught up with entry `stats.applied_seq`: `newest`,
+/// where it is at hand.
 #[must_use]
-pub fn stats_frame(player: PlayerId, stats: &Stats, at: Timestamp) -> Frame {
+pub fn stats_frame(
+    player: PlayerId,
+    stats: &Stats,
+    newest: Option<&Entry>,
+    at: Timestamp,
+) -> Frame {
     let total = stats.total();
     Frame {
         data: FrameData::StatsUpdate {
@@ -311,6 +339,7 @@ pub fn stats_frame(player: PlayerId, stats: &Stats, at: Timestamp) -> Frame {
         user_id: player,
         timestamp: at,
         seq: stats.applied_seq,
+        trace_id: newest.map(|entry| entry.trace_id.clone()),
     }
 }
 
@@ -320,7 +349,7 @@ mod tests {
 
     fn frame(seq: u64, data: FrameData) -> Frame {
         let user_id = PlayerId::from_bytes([1; 16]);
-        Frame { data, user_id, timestamp: Timestamp::UNIX_EPOCH, seq }
+        Frame { data, user_id, timestamp: Timestamp::UNIX_EPOCH, seq, trace_id: None }
     }
 
     fn profile(seq: u64) -> Frame {

@@ -51,7 +51,7 @@ pub use entry::{
 };
 pub use envelope::{Envelope, envelope};
 pub use frame::{
-    Frame, FrameData, ProfileChanges, StatsChange, coalesced, frames, refused_purchase,
+    Frame, FrameData, ProfileChanges, Refusal, StatsChange, coalesced, frames, refused_purchase,
     repeated_purchase, stats_frame,
 };
 pub use gold::{Gold, Overflow};

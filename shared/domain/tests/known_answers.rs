@@ -6,11 +6,12 @@ mod support;
 
 use domain::{
     Account, After, AttemptId, Closed, Ctx, DeadLetterId, EmailChange, Entry, Fact, Game, Gold,
-    Invite, Legs, Once, OnceKey, Plan, Player, PlayerId, Profile, ReceiptId, Role, RoundId,
-    SessionId, Streak, WebhookEndpointId,
+    Invite, Legs, Once, OnceKey, Plan, Player, PlayerId, Profile, ReceiptId, Refusal, Role,
+    RoundId, SessionId, Streak, WebhookEndpointId,
     command::{claim_streak, erase, repair_streak},
     envelope, frames, fraud, level,
     purchase::{Granted, Money, Price, Status},
+    refused_purchase, repeated_purchase,
     stats::{GameStats, Stats},
     stats_frame,
     webhook::{DeliveryId, EndpointChange},
@@ -370,8 +371,8 @@ fn facts_events_and_frames_have_their_names() {
         let named: Vec<_> = frames.iter().map(|frame| frame["type"].clone()).collect();
         assert_eq!(named, types);
         for frame in frames {
-            let about = (&frame["user_id"], &frame["seq"], &frame["timestamp"]);
-            assert_eq!(about, (&json!(PLAYER), &json!(7), &json!(NOON)));
+            let about = ["user_id", "seq", "timestamp", "trace_id"].map(|name| &frame[name]);
+            assert_eq!(about, [&json!(PLAYER), &json!(7), &json!(NOON), &json!("t-1")]);
         }
     }
 }
@@ -442,6 +443,30 @@ fn a_round_is_shown_with_balance_level_and_outcome() {
         "outcome": ["bell", "bell", "bell"], "bet_gold": 10, "win_gold": 100, "multiplier": 10,
         "gold_balance": 1090 });
     assert_eq!(json_of(&frames[1])["data"], game);
+}
+
+#[test]
+fn a_request_to_buy_that_led_to_no_entry_is_told_of_itself() {
+    let of_none = |data: Value| {
+        json!({ "type": "purchase_update", "user_id": PLAYER, "timestamp": NOON, "seq": 0,
+                "trace_id": "t-2", "data": data })
+    };
+    for (refusal, status, reason) in [
+        (Refusal::ShortOfGold, "insufficient_funds", "insufficient_funds"),
+        (Refusal::Other("sold_out"), "item_purchase_failed", "sold_out"),
+    ] {
+        let frame = refused_purchase(player(), "moon", 2, refusal, ctx().now, "t-2");
+        let expected = of_none(json!({ "status": status, "product_id": "moon", "quantity": 2,
+                                       "reason": reason }));
+        assert_eq!(json_of(&frame), expected);
+    }
+    let bought = json_of(&frames(&entry(7, purchase(0)))[1]);
+    let mut once = bought["data"].clone();
+    once["status"] = json!("idempotent_reuse");
+    once.as_object_mut().expect("data is a map").remove("gold_balance");
+    let again = |entry: &Entry| repeated_purchase(entry, ctx().now, "t-2");
+    assert_eq!(again(&entry(7, purchase(0))).map(|frame| json_of(&frame)), Some(of_none(once)));
+    assert_eq!(again(&entry(7, round(10, 100, 10))), None);
 }
 
 #[test]
@@ -569,11 +594,15 @@ fn statistics_add_up() {
     };
     assert_eq!((stats.total(), stats.games[&Game::Slot]), (total, total));
     assert_eq!((total.profit(), stats.applied_seq, stats.lifetime_active_days), (84, 4, 1));
-    let frame = json_of(&stats_frame(player(), &stats, ctx().now));
-    let expected = json!({ "type": "stats_update", "user_id": PLAYER, "timestamp": NOON, "seq": 4,
-        "data": { "stats": { "total_games_played": 4, "wins": 2, "losses": 2, "total_bets": 35,
-            "highest_multiplier": 10, "total_profit": 84, "lifetime_active_days": 1 } } });
-    assert_eq!(frame, expected);
+    let newest = entry(4, round(5, 0, 0));
+    let frame = |newest| json_of(&stats_frame(player(), &stats, newest, ctx().now));
+    let mut expected = json!({ "type": "stats_update", "user_id": PLAYER, "timestamp": NOON,
+        "seq": 4, "data": { "stats": { "total_games_played": 4, "wins": 2, "losses": 2,
+            "total_bets": 35, "highest_multiplier": 10, "total_profit": 84,
+            "lifetime_active_days": 1 } } });
+    assert_eq!(frame(None), expected);
+    expected["trace_id"] = json!("t-1");
+    assert_eq!(frame(Some(&newest)), expected);
 }
 
 #[test]

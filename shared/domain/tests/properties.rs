@@ -365,6 +365,7 @@ fn sound(before: &Player, plan: &Plan) {
     assert_eq!(frames.is_empty(), matches!(entry.fact, Fact::SessionRefreshed { .. }));
     assert_eq!(types.len(), frames.len(), "(seq, type) is unique");
     assert!(frames.iter().all(|frame| (frame.user_id, frame.seq) == (entry.player, entry.seq)));
+    assert!(frames.iter().all(|frame| frame.trace_id.as_ref() == Some(&entry.trace_id)));
 
     let event = envelope(entry);
     assert_eq!((event.user_id, event.seq, event.ts), (entry.player, entry.seq, entry.at));

@@ -27,7 +27,7 @@ const BATCH: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// For putting something into the queue that can be done without.
-const SOON: Duration = Duration::from_secs(1);
+const BRIEF_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A message of the push queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,7 +136,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::new`].
     pub fn impatient(deps: &Deps) -> Result<Self, crate::MissingVariable> {
-        let timeouts = TimeoutConfig::builder().operation_timeout(SOON).build();
+        let timeouts = TimeoutConfig::builder().operation_timeout(BRIEF_PATIENCE).build();
         let config = aws_sdk_sqs::config::Builder::from(deps.aws()).timeout_config(timeouts);
         Self::with_config(deps, config.build())
     }
@@ -281,7 +281,9 @@ mod tests {
             body: Body::Frames(vec![serde_json::json!({"type": "profile_update", "seq": 7})]),
         };
         let say = |id: &str| {
-            let frame = domain::refused_purchase(player, "moon", 1, "sold_out", Timestamp::MAX);
+            let sold_out = domain::Refusal::Other("sold_out");
+            let frame =
+                domain::refused_purchase(player, "moon", 1, sold_out, Timestamp::MAX, "t-1");
             Message::say(&frame, id.to_owned())
         };
         for message in [&greet, &frames, &say("a")] {

@@ -3,7 +3,7 @@
 
 use axum::response::Response;
 use contract::Code;
-use domain::{Frame, PlayerId, refused_purchase, repeated_purchase};
+use domain::{Frame, PlayerId, Refusal, refused_purchase, repeated_purchase};
 use store::Receipt;
 
 use crate::{
@@ -61,27 +61,32 @@ impl Till {
 }
 
 /// The frame of what no entry tells of, and why there is none.
-///
-/// What was not understood, or may yet be carried out, is no refusal; and whoever tries
-/// cards learns from the answer, and no more than that.
 fn untold(
     asked: &Asked,
     came: &Result<Receipt, Problem>,
     meta: &Meta,
 ) -> Option<(&'static str, Frame)> {
-    let code = match came {
-        Ok(receipt) if receipt.replayed => {
-            return Some(("replayed", repeated_purchase(&receipt.entry, meta.now)?));
-        }
-        Ok(_) => return None,
-        Err(problem) => problem.code(),
-    };
-    let not_understood = matches!(
-        code,
-        Code::IdempotencyKeyReused | Code::PaymentTokenRequired | Code::ValidationFailed
-    );
-    let refused = matches!(code.status(), 404 | 409 | 422) && !not_understood;
     let Asked { player, product, quantity, .. } = asked;
-    let frame = || refused_purchase(*player, product, *quantity, code.as_str(), meta.now);
-    refused.then(|| (code.as_str(), frame()))
+    let Meta { now, trace_id, .. } = meta;
+    match came {
+        Ok(receipt) if receipt.replayed => {
+            Some(("replayed", repeated_purchase(&receipt.entry, *now, trace_id)?))
+        }
+        Ok(_) => None,
+        Err(problem) => {
+            let code = problem.code();
+            let refusal = refusal(code)?;
+            let frame = refused_purchase(*player, product, *quantity, refusal, *now, trace_id);
+            Some((code.as_str(), frame))
+        }
+    }
+}
+
+/// What a problem is as a [`Refusal`], if it is one.
+fn refusal(code: Code) -> Option<Refusal> {
+    match code {
+        Code::InsufficientFunds => Some(Refusal::ShortOfGold),
+        Code::IdempotencyKeyReused | Code::PaymentTokenRequired | Code::ValidationFailed => None,
+        _ => matches!(code.status(), 404 | 409 | 422).then(|| Refusal::Other(code.as_str())),
+    }
 }

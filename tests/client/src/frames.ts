@@ -67,6 +67,8 @@ export type Frame<T extends FrameType = FrameType> = {
      * was refused or repeated.
      */
     readonly seq: number;
+    /** Names the request behind it in the server's logs. */
+    readonly trace_id?: string;
   };
 }[T];
 

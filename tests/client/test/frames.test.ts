@@ -36,6 +36,7 @@ test("the types know every frame that the server sends, and each of its members"
     for (const written of snapshot.frames ?? []) {
       const frame = parse(JSON.stringify(written));
       assert.ok(frame !== undefined && frame.type in members, `${file}: ${written.type}`);
+      assert.equal(frame.trace_id, snapshot.envelope.trace_id, `${file}: ${frame.type}`);
       const known = members[frame.type as keyof EntryFrames];
       for (const member of Object.keys(frame.data)) {
         assert.ok(member in known, `${file}: ${frame.type} has ${member}`);

@@ -90,6 +90,8 @@ pub enum Plant {
     InviteUnlimited,
     /// How fast a player was is forgotten at once.
     PaceForgotten,
+    /// What was guessed wrong is forgotten at once.
+    GuessesForgotten,
     /// A notice that a purchase is paid grants it, whether it was granted or not.
     PaidTwice,
     /// A payment that was declined counts as one that came.
@@ -140,6 +142,7 @@ impl Plant {
             Self::NicknameNotReserved | Self::NamesKept => "a name belongs to one player",
             Self::InviteUnlimited => "a code lets in whom it says",
             Self::TicketUsedTwice | Self::TicketDeleted => "a ticket opens one socket",
+            Self::GuessesForgotten => "after five wrong guesses none is looked at",
             Self::PaidTwice => "a payment is granted once",
             Self::DeclinedGranted => "the provider's book is ours",
             Self::NoticeForgotten => "a notice that was taken is remembered",

@@ -61,6 +61,12 @@ impl World {
                 request["Item"]["pk"] = json!({ "S": "FORGOTTEN" });
             }
             "PutItem"
+                if plant == Plant::GuessesForgotten
+                    && text(&request["Item"], "sk") == "ATTEMPTS" =>
+            {
+                request["Item"]["failures"] = json!({ "L": [] });
+            }
+            "PutItem"
                 if plant == Plant::MarkPassesGap && text(&request["Item"], "sk") == "PUBLISHED" =>
             {
                 unconditional(&mut request);

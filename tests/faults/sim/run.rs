@@ -25,7 +25,6 @@ use std::{
 use futures::FutureExt;
 use runtime::{LambdaEvent, auth::JwtKeys};
 use serde_json::Value;
-use tokio::sync::Notify;
 
 use crate::{
     clients::{Clients, Known},
@@ -44,9 +43,6 @@ const STEPS: (usize, usize) = (9_000, 90);
 
 /// Steps of faults once every command has been sent.
 const AFTERMATH: usize = 300;
-
-/// How long a function may really take over what is not a call.
-const REAL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a function runs.
 #[derive(Clone, Debug)]
@@ -99,13 +95,11 @@ struct Actor {
 
 struct Flag {
     woken: AtomicBool,
-    bell: Arc<Notify>,
 }
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.woken.store(true, Ordering::SeqCst);
-        self.bell.notify_one();
     }
 }
 
@@ -115,7 +109,6 @@ pub struct Run {
     pub triggers: Triggers,
     functions: BTreeMap<&'static str, Hosted>,
     actors: BTreeMap<Invocation, Actor>,
-    bell: Arc<Notify>,
     invocations: Invocation,
     /// Steps that are left before the run counts as stuck.
     patience: usize,
@@ -205,7 +198,6 @@ impl Run {
             triggers: Triggers::default(),
             functions,
             actors: BTreeMap::new(),
-            bell: Arc::new(Notify::new()),
             invocations: 0,
             patience: patience(plan),
         };
@@ -281,7 +273,7 @@ impl Run {
         purpose: Purpose,
         timeout: Duration,
     ) {
-        let flag = Flag { woken: AtomicBool::new(true), bell: Arc::clone(&self.bell) };
+        let flag = Flag { woken: AtomicBool::new(true) };
         let deadline = self.world.lock().elapsed.saturating_add(timeout);
         self.actors.insert(by, Actor { function, future, flag: Arc::new(flag), deadline, purpose });
     }
@@ -313,25 +305,13 @@ impl Run {
             if actor.flag.woken.load(Ordering::SeqCst) {
                 continue;
             }
-            let (flag, function) = (Arc::clone(&actor.flag), actor.function);
+            let flag = Arc::clone(&actor.flag);
             if self.waits(by) {
                 return;
             }
-            // It hashes a password, pauses in real time, or waits for another function
-            // that fetches a secret. Nobody else moves before the first two are over.
-            if function == "push" {
-                let woken = async {
-                    while !flag.woken.load(Ordering::SeqCst) {
-                        self.bell.notified().await;
-                    }
-                };
-                if tokio::time::timeout(REAL_PATIENCE, woken).await.is_err() {
-                    let why = format!("invocation {by} waits for nothing");
-                    return self.world.lock().note(Event::Stuck { why });
-                }
-                continue;
-            }
-            // The one thread for such work does this after all that came before.
+            // It hashes a password, or waits for another function that fetches a secret.
+            // Nobody else moves before the first is over: the one thread for such work
+            // does this after all that came before.
             tokio::task::spawn_blocking(|| ()).await.expect("nothing panics");
             if !flag.woken.load(Ordering::SeqCst) {
                 return;
@@ -407,7 +387,7 @@ impl Run {
         let fallen = Actor {
             function,
             future: Box::pin(std::future::pending()),
-            flag: Arc::new(Flag { woken: AtomicBool::new(false), bell: Arc::clone(&self.bell) }),
+            flag: Arc::new(Flag { woken: AtomicBool::new(false) }),
             deadline: Duration::MAX,
             purpose,
         };

@@ -40,6 +40,8 @@ pub struct Weather {
     pub losses: u64,
     /// Requests that are replaced by an earlier one, per mille.
     pub poison: u64,
+    /// Commands that guess at a password, per mille: none, but for a plant.
+    pub guesses: u64,
     /// Whether nearly everything is about one player.
     pub hot: bool,
     /// Steps at which hours or days pass, per mille.
@@ -59,6 +61,7 @@ impl Weather {
             players: *rng.pick(&[1, 2, 2, 3]),
             losses: *rng.pick(&[0, 0, 0, 20]),
             poison: *rng.pick(&[0, 0, 500]),
+            guesses: 0,
             hot: rng.chance(300),
             days: *rng.pick(&[0, 4, 15]),
             skew_ms: *rng.pick(&[0, 400, 3_000]),
@@ -205,7 +208,11 @@ impl std::fmt::Debug for Shared {
 impl World {
     pub fn new(seed: u64, plant: Option<Plant>, database: Database, table: &str) -> Self {
         let mut rng = Rng::new(seed);
-        let weather = Weather::draw(&mut rng);
+        let mut weather = Weather::draw(&mut rng);
+        // Others know their passwords, and never guess often enough.
+        if plant == Some(Plant::GuessesForgotten) {
+            weather.guesses = 500;
+        }
         let mut entropy = rng.fork(1);
         let mut master_key = [0; 32];
         entropy.fill(&mut master_key);

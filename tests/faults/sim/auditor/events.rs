@@ -94,6 +94,7 @@ impl Case<'_> {
             .collect();
         let same = payload["balance_after"] == entry.gold_after
             && payload["legs"] == legs
+            && envelope["trace_id"] == entry.trace_id
             && super::millis(&envelope["ts"]) == entry.at_ms;
         (!same).then(|| format!("entry {seq} was published as {envelope}"))
     }

@@ -169,6 +169,12 @@ impl Case<'_> {
         if seq > version {
             return Some(format!("{kind} {seq} before the entry was committed"));
         }
+        let entry = books.entries.iter().find(|entry| entry.seq == seq);
+        let trace = frame["trace_id"].as_str();
+        let another = |entry: &&Entry| trace.is_some_and(|trace| trace != entry.trace_id);
+        if let Some(Entry { trace_id, .. }) = entry.filter(another) {
+            return Some(format!("{kind} {seq} names the trace {trace:?}, the entry {trace_id}"));
+        }
         match kind {
             "sync_connected" | "pong" | "error" => return None,
             "initial_state" => {
@@ -194,9 +200,12 @@ impl Case<'_> {
             return (kind != "purchase_update" || !untold.contains(&status))
                 .then(|| format!("{kind} of no entry: {status:?}"));
         }
-        let entry = books.entries.iter().find(|entry| entry.seq == seq)?;
+        let entry = entry?;
         if !expected(entry).contains(&kind) {
             return Some(format!("{kind} for entry {seq} ({})", entry.kind));
+        }
+        if trace.is_none() {
+            return Some(format!("{kind} {seq} names no trace"));
         }
         let data = &frame["data"];
         let gold = match kind {

@@ -17,6 +17,18 @@ const WRONG: [&str; 2] = ["invalid_credentials", "wrong_password"];
 const NOT_LOOKED_AT: [&str; 2] = ["login_locked", "rate_limited"];
 
 impl Case<'_> {
+    /// Nothing is looked at while so many wrong guesses count.
+    pub fn guesses_are_few(&mut self) {
+        let one_too_many =
+            |attempt: &&Attempt| is_told(attempt, &WRONG) && self.is_one_too_many(attempt);
+        let wrong: Vec<_> = self.attempts.values().filter(one_too_many).cloned().collect();
+        for attempt in wrong {
+            let what = format!("{} {} was looked at", attempt.operation, attempt.body);
+            let rule = "after five wrong guesses none is looked at";
+            self.find(rule, attempt.player.as_deref(), &[attempt.by], what);
+        }
+    }
+
     /// Whether so many may have been known to be wrong that nothing more is tried.
     pub fn is_locked(&self, attempt: &Attempt) -> bool {
         let wrong = |other: &&Attempt| {
@@ -33,7 +45,7 @@ impl Case<'_> {
     }
 
     /// Whether the attempt should not have been looked at: so many certainly counted.
-    pub fn is_one_too_many(&self, attempt: &Attempt) -> bool {
+    fn is_one_too_many(&self, attempt: &Attempt) -> bool {
         let counts = |other: &&Attempt| {
             other.end < attempt.start
                 && self.is_wrong(other)

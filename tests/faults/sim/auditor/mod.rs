@@ -47,6 +47,7 @@ pub struct Entry {
     pub gold_after: i64,
     pub xp_after: i64,
     pub debt_after: i64,
+    pub trace_id: String,
     /// Scope and key, and the hash of the request.
     pub once: Option<(String, String)>,
     pub answer: Option<(u64, String)>,
@@ -101,6 +102,7 @@ pub fn audit(evidence: &Evidence) -> Vec<Finding> {
     case.journal();
     case.purchases();
     case.clients();
+    case.guesses_are_few();
     case.events();
     case.frames();
     case.rows();
@@ -212,6 +214,7 @@ fn entry(
         xp_after: item["after"]["total_xp"].as_i64().unwrap_or(i64::MIN),
         // Nothing is left out.
         debt_after: item["after"]["debt"].as_i64().unwrap_or(0),
+        trace_id: text(&item["trace_id"]),
         once,
         answer: item["answer"].is_object().then(|| {
             (item["answer"]["status"].as_u64().unwrap_or(0), text(&item["answer"]["body"]))

@@ -100,10 +100,6 @@ impl Case<'_> {
         if !allowed {
             return Some(format!("refused with {status} {code}: {body}"));
         }
-        if matches!(code, "invalid_credentials" | "wrong_password") && self.is_one_too_many(attempt)
-        {
-            return Some(format!("guessed once more than is looked at: {body}"));
-        }
         // Before any rule is asked, a used key gives its answer again; but to a guess at a
         // password only once it was right, and where a name leads to nobody any more there
         // is no journal to find it in.
