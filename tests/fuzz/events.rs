@@ -125,6 +125,22 @@ fn no_path_query_or_header_breaks_a_function() {
     });
 }
 
+/// Of the function that streams the head is looked at, and its answer ended.
+#[test]
+fn no_path_query_or_header_breaks_a_stream() {
+    let product = Product::start();
+    let path = prop::option::of(Just("/api/metrics/stream"));
+    fuzz(600, &(request(), path), |(mut request, path)| {
+        request.path = path.map_or(request.path, str::to_owned);
+        let event = request.event_of_a_rest_api();
+        match product.wait(product.stack.open("MetricsStreamFunction", event)) {
+            Ok(streamed) => prop_assert!(streamed.metadata_prelude.status_code.as_u16() < 500),
+            Err(error) => return Err(TestCaseError::fail(format!("a function error: {error}"))),
+        }
+        Ok(())
+    });
+}
+
 /// As [`Reply::check`] for a request that may have been a `HEAD`.
 fn check(reply: &Reply) -> Result<(), TestCaseError> {
     if reply.text.is_empty() && reply.status < 500 { Ok(()) } else { reply.check() }

@@ -221,6 +221,33 @@ impl Request {
     }
 }
 
+impl Request {
+    /// As a REST API hands it on, in payload format 1.0.
+    pub fn event_of_a_rest_api(&self) -> Value {
+        let each: BTreeMap<_, _> =
+            self.headers.iter().map(|(name, value)| (name, [value])).collect();
+        let query =
+            BTreeMap::from([(self.query.as_str(), ["2"]), ("interval", [self.query.as_str()])]);
+        json!({
+            "resource": "/{proxy+}",
+            "path": self.path,
+            "httpMethod": self.method,
+            "headers": self.headers,
+            "multiValueHeaders": each,
+            "queryStringParameters": null,
+            "multiValueQueryStringParameters": query,
+            "pathParameters": { "proxy": self.path },
+            "requestContext": {
+                "httpMethod": self.method, "stage": "stream", "path": self.path,
+                "domainName": self.headers.get("host"),
+                "identity": { "sourceIp": "203.0.113.7" },
+            },
+            "body": self.body.as_deref().map(String::from_utf8_lossy),
+            "isBase64Encoded": self.body.is_some(),
+        })
+    }
+}
+
 impl Reply {
     fn read(answer: &Value) -> Result<Self, TestCaseError> {
         let whole = || {

@@ -48,6 +48,16 @@ pub enum InvokeError {
     Throttled,
 }
 
+impl InvokeError {
+    /// There is no such function here.
+    pub(crate) fn not_running(function_logical_id: &str) -> Self {
+        Self::Function {
+            error_type: "ResourceNotFoundException".to_owned(),
+            message: format!("{function_logical_id} is not running"),
+        }
+    }
+}
+
 /// A body that breaks off at a deadline.
 pub(crate) fn until(
     deadline: Instant,

@@ -131,10 +131,8 @@ impl Invoker for Runner {
 
 impl Runner {
     fn hosted(&self, function_logical_id: &str) -> Result<&Hosted, InvokeError> {
-        self.functions.get(function_logical_id).ok_or_else(|| InvokeError::Function {
-            error_type: "ResourceNotFoundException".to_owned(),
-            message: format!("{function_logical_id} is not running"),
-        })
+        let hosted = self.functions.get(function_logical_id);
+        hosted.ok_or_else(|| InvokeError::not_running(function_logical_id))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use runtime::{Clock, Entropy};
+use runtime::{Clock, Entropy, Streamed};
 use serde_json::Value;
 use store::Store;
 use tokio::{
@@ -202,6 +202,14 @@ impl Stack {
     /// What Lambda would report.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, InvokeError> {
         self.functions.invoke(function, event).await
+    }
+
+    /// Invokes a function that streams, likewise.
+    ///
+    /// # Errors
+    /// What Lambda would report until its answer begins.
+    pub async fn open(&self, function: &str, event: Value) -> Result<Streamed, InvokeError> {
+        self.functions.open(function, event).await
     }
 
     /// Runs a schedule now; by its name, function or crate.

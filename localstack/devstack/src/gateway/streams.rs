@@ -74,8 +74,9 @@ impl StreamApi {
                 reply
             }
             Ok(Err(error)) => failure(&error).map(Either::Left),
-            Err(_) => message(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out")
-                .map(Either::Left),
+            Err(_) => {
+                message(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out").map(Either::Left)
+            }
         };
         if let Ok(id) = HeaderValue::from_str(&id) {
             reply.headers_mut().insert(HeaderName::from_static("x-amz-apigw-id"), id);

@@ -95,10 +95,7 @@ impl Invoker for Pool {
 impl Pool {
     fn hosted(&self, function_logical_id: &str) -> Result<Arc<Hosted>, InvokeError> {
         let hosted = self.functions.get(function_logical_id).cloned();
-        hosted.ok_or_else(|| InvokeError::Function {
-            error_type: "ResourceNotFoundException".to_owned(),
-            message: format!("{function_logical_id} is not running"),
-        })
+        hosted.ok_or_else(|| InvokeError::not_running(function_logical_id))
     }
 
     /// An invocation goes on when its caller has left, as on AWS, but not without the pool.
